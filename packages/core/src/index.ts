@@ -1,1 +1,58 @@
-export {}
+/** The shared words of Sluice. Middlewares meet here and never import each other. */
+
+export type { Attempt } from './attempt.ts'
+export {
+  type AttemptCall,
+  type AttemptContext,
+  type Call,
+  type CallContext,
+  type CallOptions,
+  callModel,
+  type ModelCall,
+  type ModelRequest,
+  type ModelResponse,
+  type Seen,
+  type Sent,
+  type Transport,
+} from './call.ts'
+export { abortError, type Clock, sleep, systemClock } from './clock.ts'
+export {
+  CallAbortedError,
+  ModelError,
+  ModelThrottledError,
+  ScopeEndedError,
+  SluiceError,
+  type SluiceErrorCode,
+  type SluiceErrorOptions,
+  StreamInterruptedError,
+  TransportError,
+} from './errors.ts'
+export {
+  type MiddyHooks,
+  type MiddyRequest,
+  policyMiddleware,
+  type ScopeHooksOptions,
+  scopeHooks,
+} from './middleware.ts'
+export type { CallOutcome, Outcome, Status } from './outcome.ts'
+export {
+  type AttemptPolicy,
+  type AttemptStage,
+  attemptStages,
+  type CallPolicy,
+  type CallStage,
+  callStages,
+  type Policy,
+  type Stage,
+} from './policy.ts'
+export type { AttemptRecord, CallRecord } from './records.ts'
+export {
+  currentAttempt,
+  currentScope,
+  insideAttempt,
+  runInScope,
+  type Scope,
+  type ScopeOptions,
+} from './scope.ts'
+export { estimateInputTokens, type ModelStatistics, statisticsOf } from './statistics.ts'
+export { addUsage, noUsage, promptTokens, type Usage } from './usage.ts'

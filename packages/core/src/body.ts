@@ -1,0 +1,49 @@
+/** Response bodies that are streams: Middy's hooks run before their first byte, so the end is hung on the last. */
+
+import { pipeline, Readable, Transform } from 'node:stream'
+import { ReadableStream, TransformStream } from 'node:stream/web'
+
+/**
+ * If the response of a Middy request is a stream, or has one as its body, replaces it by one that awaits `end`
+ * before its own end (the runtime sees the end only when everything is written), also when it fails or is left.
+ * Returns whether it was.
+ */
+export function endWithBody(request: { response: unknown }, end: () => Promise<void>): boolean {
+  const { response } = request
+  if (isStream(response)) {
+    request.response = ending(response, end)
+    return true
+  }
+  if (typeof response === 'object' && response !== null && 'body' in response && isStream(response.body)) {
+    request.response = { ...response, body: ending(response.body, end) }
+    return true
+  }
+  return false
+}
+
+function isStream(value: unknown): value is Readable | ReadableStream {
+  return value instanceof Readable || value instanceof ReadableStream
+}
+
+function ending(body: Readable | ReadableStream, end: () => Promise<void>): Readable | ReadableStream {
+  if (body instanceof ReadableStream) {
+    const { readable, writable } = new TransformStream({ flush: end })
+    // A failing or cancelled body aborts the pipe instead of flushing it; the failure itself passes through.
+    body.pipeTo(writable).catch(() => end())
+    return readable
+  }
+  const passing = new Transform({
+    readableObjectMode: body.readableObjectMode,
+    writableObjectMode: body.readableObjectMode,
+    transform(chunk, _encoding, callback) {
+      callback(null, chunk)
+    },
+    flush(callback) {
+      end().then(() => callback(), callback)
+    },
+  })
+  pipeline(body, passing, (error) => {
+    if (error) end().catch(() => {})
+  })
+  return passing
+}

@@ -1,0 +1,128 @@
+/** The errors of Sluice: one base class, a few subclasses that add typed data. */
+
+const marker: unique symbol = Symbol.for('sluice.error') as never
+
+/** Stable, machine-readable reasons. New ones may be added in a minor version. */
+export type SluiceErrorCode =
+  | 'aborted'
+  | 'access_denied'
+  | 'daily_quota_exceeded'
+  | 'deadline_exceeded'
+  | 'invalid_request'
+  | 'model_failed'
+  | 'not_found'
+  | 'policy_conflict'
+  | 'scope_ended'
+  | 'stream_interrupted'
+  | 'throttled'
+  | 'transport_failed'
+  | 'unavailable'
+  | 'unexpected'
+
+export interface SluiceErrorOptions {
+  readonly code: SluiceErrorCode
+  /** Whether the same request may succeed later. Default false. */
+  readonly retryable?: boolean | undefined
+  /** When to come back, in milliseconds from now, if the provider or a ledger said so. */
+  readonly retryAfterMs?: number | undefined
+  /** HTTP status for `@middy/http-error-handler`. Default 500. */
+  readonly statusCode?: number | undefined
+  /** True when nothing can have been generated or billed: refused, or never sent. Default false. */
+  readonly unbilled?: boolean | undefined
+  /** The original. It may quote a payload, so it is kept non-enumerable and never logged by Sluice. */
+  readonly cause?: unknown
+}
+
+/**
+ * Base of every error that Sluice throws. `name` is stable, made for Step Functions' `ErrorEquals`;
+ * messages say what to do and never quote a prompt or an answer.
+ *
+ * @example
+ * ```ts
+ * import { SluiceError } from '@sluice/core'
+ *
+ * try {
+ *   throw new SluiceError('the store is down', { code: 'unavailable', retryable: true })
+ * } catch (error) {
+ *   if (SluiceError.is(error) && error.retryable) console.log('again in', error.retryAfterMs ?? 0, 'ms')
+ * }
+ * ```
+ */
+export class SluiceError extends Error {
+  override name = 'SluiceError'
+  readonly code: SluiceErrorCode
+  readonly retryable: boolean
+  readonly retryAfterMs?: number
+  readonly statusCode: number
+  readonly unbilled: boolean
+  readonly [marker] = true
+
+  constructor(message: string, options: SluiceErrorOptions) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = options.code
+    this.retryable = options.retryable ?? false
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs
+    this.statusCode = options.statusCode ?? 500
+    this.unbilled = options.unbilled ?? false
+    Object.defineProperty(this, marker, { enumerable: false })
+  }
+
+  /** Whether an HTTP response may show the message (Middy's convention: below 500). */
+  get expose(): boolean {
+    return this.statusCode < 500
+  }
+
+  /** True for errors of any copy of Sluice in a bundle, where `instanceof` is not. */
+  static is(error: unknown): error is SluiceError {
+    return typeof error === 'object' && error !== null && (error as { [marker]?: unknown })[marker] === true
+  }
+}
+
+/** The provider answered with an error: nothing was generated and nothing is billed. */
+export class ModelError extends SluiceError {
+  override name = 'ModelError'
+
+  constructor(message: string, options: SluiceErrorOptions) {
+    super(message, { unbilled: true, ...options })
+  }
+}
+
+/** The provider refused for lack of quota. `code` tells a per-minute limit from a daily one, for which waiting is useless. */
+export class ModelThrottledError extends ModelError {
+  override name = 'ModelThrottledError'
+}
+
+/** No answer came: connection, time-out, protocol. Unless `unbilled`, what the provider did with the request is unknown. */
+export class TransportError extends SluiceError {
+  override name = 'TransportError'
+}
+
+/** A stream that did not reach its end: cut, silently truncated, or failed after content was delivered. */
+export class StreamInterruptedError extends SluiceError {
+  override name = 'StreamInterruptedError'
+  /** Whether any content had been delivered. */
+  readonly partial: boolean
+
+  constructor(
+    message: string,
+    options: { readonly partial: boolean; readonly cause?: unknown; readonly retryable?: boolean },
+  ) {
+    super(message, {
+      code: 'stream_interrupted',
+      retryable: options.retryable ?? true,
+      statusCode: 502,
+      cause: options.cause,
+    })
+    this.partial = options.partial
+  }
+}
+
+/** The caller's signal aborted the call. The name is the platform's own. */
+export class CallAbortedError extends SluiceError {
+  override name = 'AbortError'
+}
+
+/** A call was started, or was still running, when its invocation had already ended. */
+export class ScopeEndedError extends SluiceError {
+  override name = 'ScopeEndedError'
+}

@@ -1,0 +1,101 @@
+/** Where the two chains meet: Middy hooks that open the scope of an invocation and end it with the last byte. */
+
+import { endWithBody } from './body.ts'
+import type { Clock } from './clock.ts'
+import type { Policy } from './policy.ts'
+import { enterScope, type Scope, type ScopeOptions } from './scope.ts'
+
+/** What Sluice needs of Middy's request. Structural, so that core needs no Middy. */
+export interface MiddyRequest {
+  readonly event: unknown
+  context: object
+  response: unknown
+}
+
+/** Hooks as Middy takes them. `before` is synchronous: only so does the scope reach the handler. */
+export interface MiddyHooks {
+  before(request: MiddyRequest): void
+  after(request: MiddyRequest): Promise<void> | void
+  onError(request: MiddyRequest): Promise<void> | void
+}
+
+export interface ScopeHooksOptions {
+  /** Names the hooks for Middy's profiling plugins: `retry` gives `retryBefore`, `retryAfter`, `retryOnError`. */
+  readonly name: string
+  readonly clock?: Clock | undefined
+  /** Called for each invocation with its scope. Must not be asynchronous. */
+  enter(scope: Scope, request: MiddyRequest): void
+}
+
+/**
+ * The hooks of a middleware that lives in the invocation's scope. Whichever middleware comes first opens the scope,
+ * and its `after` (the last of them, in Middy's reverse order) or `onError` ends it.
+ *
+ * @example
+ * ```ts
+ * import { scopeHooks } from '@sluice/core'
+ *
+ * export const tenantFromHeader = () =>
+ *   scopeHooks({
+ *     name: 'tenantFromHeader',
+ *     enter(scope, { event }) {
+ *       scope.tenant = (event as { headers: Record<string, string> }).headers['x-tenant']
+ *     },
+ *   })
+ * ```
+ */
+export function scopeHooks({ name, clock, enter }: ScopeHooksOptions): MiddyHooks {
+  const openedHere = new WeakMap<MiddyRequest, Scope>()
+
+  function end(request: MiddyRequest): Promise<void> | void {
+    const scope = openedHere.get(request)
+    if (!scope) return
+    // A streamed answer is read after every hook has run: its scope ends with its last byte.
+    if (endWithBody(request, () => scope.end())) return
+    return scope.end()
+  }
+
+  const hooks = {
+    [`${name}Before`](request: MiddyRequest): void {
+      const { scope, opened } = enterScope(request, () => scopeOptions(request.context, clock))
+      if (opened) openedHere.set(request, scope)
+      enter(scope, request)
+    },
+    [`${name}After`](request: MiddyRequest) {
+      return end(request)
+    },
+    [`${name}OnError`](request: MiddyRequest) {
+      return openedHere.get(request)?.end()
+    },
+  }
+  return {
+    before: hooks[`${name}Before`] as MiddyHooks['before'],
+    after: hooks[`${name}After`] as MiddyHooks['after'],
+    onError: hooks[`${name}OnError`] as MiddyHooks['onError'],
+  }
+}
+
+/** A policy that is also a Middy middleware: `.use(policy)` adds it to the scope of each invocation. */
+export function policyMiddleware<P extends Policy>(policy: P): P & MiddyHooks {
+  return { ...policy, ...scopeHooks({ name: policy.name, enter: (scope) => scope.use(policy) }) }
+}
+
+interface LambdaContextLike {
+  readonly awsRequestId?: string
+  readonly tenantId?: string
+  readonly getRemainingTimeInMillis?: () => number
+  /** Where a durable execution keeps the Lambda's own. */
+  readonly lambdaContext?: LambdaContextLike
+}
+
+function scopeOptions(context: object, clock: Clock | undefined): ScopeOptions {
+  const own = context as LambdaContextLike
+  const lambda = own.getRemainingTimeInMillis ? own : (own.lambdaContext ?? own)
+  const now = clock?.now() ?? Date.now()
+  return {
+    requestId: lambda.awsRequestId,
+    tenant: lambda.tenantId,
+    deadlineMs: lambda.getRemainingTimeInMillis ? now + lambda.getRemainingTimeInMillis() : undefined,
+    clock,
+  }
+}

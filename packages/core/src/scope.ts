@@ -1,0 +1,216 @@
+/**
+ * The scope of one invocation: its policies, its deadline, its calls. Found through `AsyncLocalStorage`, because a
+ * guarded SDK client is called from code that knows nothing of it; never kept in module scope, because Managed
+ * Instances interleave invocations.
+ */
+
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Attempt } from './attempt.ts'
+import type { ModelCall } from './call.ts'
+import { type Clock, sleep, systemClock } from './clock.ts'
+import { ScopeEndedError, SluiceError } from './errors.ts'
+import { checkPolicy, type Policy } from './policy.ts'
+
+export interface ScopeOptions {
+  /** Shown in records. Default: none. */
+  readonly requestId?: string | undefined
+  /** When the invocation must be over, in milliseconds since the epoch. Default: never. */
+  readonly deadlineMs?: number | undefined
+  /** Whose work it is, for quota shares and cost. */
+  readonly tenant?: string | undefined
+  readonly tags?: Readonly<Record<string, string>> | undefined
+  readonly clock?: Clock | undefined
+}
+
+export interface Scope {
+  readonly id: string
+  readonly requestId: string | undefined
+  readonly clock: Clock
+  /** Milliseconds since the epoch; `Infinity` where there is none. */
+  readonly deadlineMs: number
+  tenant: string | undefined
+  tags: Readonly<Record<string, string>>
+  /** Aborts when the scope ends. */
+  readonly signal: AbortSignal
+  readonly ended: boolean
+  /** Adds a policy. Throws when the name is taken or a call has been made: what held for one call holds for all. */
+  use(policy: Policy): void
+  /** Keeps the invocation open (within its deadline) until `work` has settled. A rejection becomes a warning. */
+  hold(work: Promise<unknown>): void
+  /** Runs a listener that must not disturb anybody; what it throws becomes a warning. */
+  guard(listener: () => void): void
+  /** Refuses new calls, aborts the running ones, awaits what is held. Idempotent: every caller waits for the same drain. */
+  end(): Promise<void>
+  /** @internal */
+  nextCallId(): string
+  /** @internal The composed chain; composing seals the list. */
+  chain(defaults: readonly Policy[], compose: (policies: readonly Policy[]) => ModelCall): ModelCall
+}
+
+interface Frame {
+  readonly scope: Scope
+  readonly attempt: Attempt | undefined
+}
+
+interface Registry {
+  readonly frames: AsyncLocalStorage<Frame>
+  /** By Middy's request object. */
+  readonly scopes: WeakMap<object, Scope>
+}
+
+// Two copies of core in one bundle must meet here. The number is that of the layout of Scope.
+const registryKey = Symbol.for('sluice.registry.1')
+const holder = globalThis as { [registryKey]?: Registry }
+holder[registryKey] ??= { frames: new AsyncLocalStorage(), scopes: new WeakMap() }
+const registry: Registry = holder[registryKey]
+
+/** The scope that the running code belongs to; an ended one for a promise that outlived its invocation. */
+export function currentScope(): Scope | undefined {
+  return registry.frames.getStore()?.scope
+}
+
+/** The attempt that the running code is a part of: set only while a provider sends it. */
+export function currentAttempt(): Attempt | undefined {
+  return registry.frames.getStore()?.attempt
+}
+
+/** Runs the sending of an attempt, so that a guard further inside knows it and lets it through. */
+export function insideAttempt<Result>(scope: Scope, attempt: Attempt, send: () => Result): Result {
+  return registry.frames.run({ scope, attempt }, send)
+}
+
+/**
+ * Runs `work` in a scope of its own and ends the scope afterwards: for scripts, tests and hosts other than Middy.
+ *
+ * @example
+ * ```ts
+ * import { runInScope } from '@sluice/core'
+ *
+ * await runInScope({ deadlineMs: Date.now() + 10_000 }, async (scope) => {
+ *   console.log(scope.id)
+ * })
+ * ```
+ */
+export async function runInScope<Result>(
+  options: ScopeOptions & { readonly policies?: readonly Policy[] },
+  work: (scope: Scope) => Promise<Result> | Result,
+): Promise<Result> {
+  const scope = createScope(options)
+  for (const policy of options.policies ?? []) scope.use(policy)
+  try {
+    return await registry.frames.run({ scope, attempt: undefined }, () => work(scope))
+  } finally {
+    await scope.end()
+  }
+}
+
+/** @internal The scope of a Middy request; opened, and entered, if it is the first to ask. */
+export function enterScope(request: object, options: () => ScopeOptions): { scope: Scope; opened: boolean } {
+  const known = registry.scopes.get(request)
+  if (known) return { scope: known, opened: false }
+  const scope = createScope(options())
+  registry.scopes.set(request, scope)
+  registry.frames.enterWith({ scope, attempt: undefined })
+  return { scope, opened: true }
+}
+
+/** @internal */
+export function scopeOf(request: object): Scope | undefined {
+  return registry.scopes.get(request)
+}
+
+let lastScope = 0
+
+function createScope({
+  requestId,
+  deadlineMs = Infinity,
+  tenant,
+  tags = {},
+  clock = systemClock,
+}: ScopeOptions): Scope {
+  const policies: Policy[] = []
+  const chains = new Map<readonly Policy[], ModelCall>()
+  const held = new Set<Promise<unknown>>()
+  const controller = new AbortController()
+  let calls = 0
+  let ending: Promise<void> | undefined
+
+  async function drain(): Promise<void> {
+    const overtime = new AbortController()
+    const timeUp =
+      deadlineMs === Infinity
+        ? new Promise<never>(() => {})
+        : sleep(clock, Math.max(0, deadlineMs - clock.now()), overtime.signal).catch(() => {})
+    while (held.size > 0) {
+      const settled = await Promise.race([Promise.all(held).then(() => true), timeUp])
+      if (!settled) break
+    }
+    overtime.abort()
+  }
+
+  const scope: Scope = {
+    id: requestId ?? `local-${++lastScope}`,
+    requestId,
+    clock,
+    deadlineMs,
+    tenant,
+    tags,
+    signal: controller.signal,
+    get ended() {
+      return ending !== undefined
+    },
+    use(policy) {
+      checkPolicy(policy, policies)
+      if (chains.size > 0) {
+        throw new SluiceError(
+          `Policy "${policy.name}" came after the first model call. Put its .use() above whatever made that call.`,
+          { code: 'policy_conflict' },
+        )
+      }
+      policies.push(policy)
+    },
+    hold(work) {
+      const settled = work.catch(warn).finally(() => held.delete(settled))
+      held.add(settled)
+    },
+    guard(listener) {
+      try {
+        listener()
+      } catch (error) {
+        warn(error)
+      }
+    },
+    end() {
+      if (!ending) {
+        // Set first: a listener of the abort that starts a call must be refused.
+        ending = Promise.resolve()
+        if (calls > 0) {
+          controller.abort(
+            new ScopeEndedError('The invocation ended while the call was running.', { code: 'scope_ended' }),
+          )
+        }
+        if (held.size > 0) ending = drain()
+      }
+      return ending
+    },
+    nextCallId() {
+      return `${scope.id}:${++calls}`
+    },
+    chain(defaults, compose) {
+      let chain = chains.get(defaults)
+      if (!chain) {
+        const missing = defaults.filter((policy) => !policies.some(({ name }) => name === policy.name))
+        chain = compose([...policies, ...missing])
+        chains.set(defaults, chain)
+      }
+      return chain
+    },
+  }
+  return scope
+}
+
+/** Only the name: the message of somebody else's error may quote a payload. */
+function warn(error: unknown): void {
+  const name = error instanceof Error ? error.name : typeof error
+  process.emitWarning(`A listener or a background task of Sluice failed (${name}).`, 'SluiceWarning')
+}

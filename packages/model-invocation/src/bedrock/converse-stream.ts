@@ -1,0 +1,131 @@
+/** A ConverseStream as pieces of text and as the whole message. */
+
+import type { ContentBlock, ConverseStreamOutput, Message } from '@aws-sdk/client-bedrock-runtime'
+import type { Usage } from '@sluice/core'
+import type { ModelAnswer, ModelStream } from '../model.ts'
+import { toUsage } from './operations.ts'
+
+/** Events and answer of one stream, over a single pass through it. */
+export function converseStream(
+  events: AsyncIterable<ConverseStreamOutput>,
+): ModelStream<ConverseStreamOutput, Message> {
+  const source = events[Symbol.asyncIterator]()
+  const collected = collector()
+
+  const watched: AsyncIterableIterator<ConverseStreamOutput> = {
+    async next() {
+      const step = await source.next()
+      if (!step.done) collected.add(step.value)
+      return step
+    },
+    async return() {
+      await source.return?.()
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
+
+  return {
+    [Symbol.asyncIterator]: () => watched,
+    text: {
+      async *[Symbol.asyncIterator]() {
+        for await (const event of watched) {
+          const text = event.contentBlockDelta?.delta?.text
+          if (text) yield text
+        }
+      },
+    },
+    async answer() {
+      while (!(await watched.next()).done);
+      return collected.answer()
+    },
+  }
+}
+
+interface Collector {
+  add(event: ConverseStreamOutput): void
+  answer(): ModelAnswer<Message>
+}
+
+function collector(): Collector {
+  const blocks = new Map<number, Block>()
+  let stopReason = ''
+  let usage: Usage | undefined
+
+  function block(index: number | undefined): Block {
+    let found = blocks.get(index ?? 0)
+    if (!found) {
+      found = { text: [], input: [], reasoning: [] }
+      blocks.set(index ?? 0, found)
+    }
+    return found
+  }
+
+  return {
+    add({ contentBlockStart, contentBlockDelta, messageStop, metadata }) {
+      if (contentBlockDelta) {
+        const { delta } = contentBlockDelta
+        const into = block(contentBlockDelta.contentBlockIndex)
+        if (delta?.text !== undefined) into.text.push(delta.text)
+        else if (delta?.toolUse?.input !== undefined) into.input.push(delta.toolUse.input)
+        else if (delta?.reasoningContent?.text !== undefined) into.reasoning.push(delta.reasoningContent.text)
+        else if (delta?.reasoningContent?.signature !== undefined)
+          into.signature = delta.reasoningContent.signature
+      } else if (contentBlockStart?.start?.toolUse) {
+        const { toolUseId = '', name = '' } = contentBlockStart.start.toolUse
+        block(contentBlockStart.contentBlockIndex).toolUse = { toolUseId, name }
+      } else if (messageStop) {
+        stopReason = messageStop.stopReason ?? ''
+      } else if (metadata?.usage) {
+        usage = toUsage(metadata.usage)
+      }
+    },
+    answer() {
+      const content = [...blocks].sort(([a], [b]) => a - b).map(([, block]) => contentOf(block))
+      return answerOf({ role: 'assistant', content }, stopReason, usage)
+    },
+  }
+}
+
+interface Block {
+  readonly text: string[]
+  readonly input: string[]
+  readonly reasoning: string[]
+  signature?: string
+  toolUse?: { readonly toolUseId: string; readonly name: string }
+}
+
+function contentOf({ text, input, reasoning, signature, toolUse }: Block): ContentBlock {
+  if (toolUse) return { toolUse: { ...toolUse, input: parseInput(input.join('')) } }
+  if (reasoning.length > 0) {
+    return {
+      reasoningContent: { reasoningText: { text: reasoning.join(''), ...(signature && { signature }) } },
+    }
+  }
+  return { text: text.join('') }
+}
+
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
+
+/** Cut off by `max_tokens`, the input of a tool is no JSON; it is kept as the string it is. */
+function parseInput(text: string): Json {
+  if (text === '') return {}
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return text
+  }
+}
+
+/** The answer that a message amounts to. */
+export function answerOf(
+  message: Message,
+  stopReason: string,
+  usage: Usage | undefined,
+): ModelAnswer<Message> {
+  let text = ''
+  for (const block of message.content ?? []) text += block.text ?? ''
+  return { text, message, stopReason, usage }
+}

@@ -1,0 +1,52 @@
+/** A model as a handler uses it. */
+
+import type { Scope, Usage } from '@sluice/core'
+
+export interface CallSettings {
+  /** Aborts the call, its waits and its retries. */
+  readonly signal?: AbortSignal
+}
+
+/** A model bound to an invocation: every call runs through the policies of its scope. */
+export interface Model<Prompt = string, Event = unknown, Message = unknown> {
+  /** The id under which it is called. */
+  readonly modelId: string
+  /**
+   * Asks and waits for the whole answer.
+   *
+   * @throws ModelError, ModelThrottledError, TransportError, ScopeEndedError, `AbortError`; all are `SluiceError`s
+   */
+  invoke(prompt: Prompt, settings?: CallSettings): Promise<ModelAnswer<Message>>
+  /**
+   * Asks and resolves with the first content of the answer.
+   *
+   * @throws as `invoke`; and `StreamInterruptedError` from the iteration when the stream breaks off
+   */
+  stream(prompt: Prompt, settings?: CallSettings): Promise<ModelStream<Event, Message>>
+}
+
+export interface ModelAnswer<Message = unknown> {
+  /** The text of the answer; without reasoning and tool calls. */
+  readonly text: string
+  /** The provider's own message, to be appended to the next prompt. */
+  readonly message: Message
+  /** `end_turn`, `max_tokens`, `tool_use`, ... */
+  readonly stopReason: string
+  /** As the provider told it; undefined when it did not. */
+  readonly usage: Usage | undefined
+}
+
+/** A streamed answer. It can be read once: as events, as text, or by waiting for the whole. Leaving the loop stops the model. */
+export interface ModelStream<Event = unknown, Message = unknown> extends AsyncIterable<Event> {
+  /** The pieces of text as they come. */
+  readonly text: AsyncIterable<string>
+  /** Reads what is left and resolves with the whole answer. */
+  answer(): Promise<ModelAnswer<Message>>
+}
+
+/** What a provider gives to `modelInvocation()`: how to ask a model. Made by `bedrock()`. */
+export interface ModelProvider<Prompt = string, Event = unknown, Message = unknown> {
+  readonly modelId: string
+  /** Binds the model to a scope. */
+  bind(scope: Scope): Model<Prompt, Event, Message>
+}
