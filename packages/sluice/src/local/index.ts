@@ -1,0 +1,26 @@
+export { type Clock, seededRandom, systemClock } from './bedrock/clock.ts'
+export type { Counters, RequestRecord, Tally } from './bedrock/counters.ts'
+export { type BedrockOptions, type LocalBedrock, startBedrock } from './bedrock/endpoint.ts'
+export type { Fault, FaultMatch, FaultRule, FaultSubject } from './bedrock/faults.ts'
+export type { Latency } from './bedrock/latency.ts'
+export type { ModelLimits } from './bedrock/models.ts'
+export type { QuotaRule } from './bedrock/quota.ts'
+export type { LocalModel, ModelRequest, Operation, Piece } from './bedrock/request.ts'
+export type { BucketDefinition, FailedNotification, LocalBucket } from './bucket.ts'
+export type { EventSourceMappingCounters, EventSourceMappingOptions } from './event-source-mapping.ts'
+export type {
+  FunctionDefinition,
+  InvokeOptions,
+  InvokeResult,
+  InvokeStreamOptions,
+  LocalFunction,
+  LogLine,
+  SandboxInfo,
+  StreamResult,
+} from './lambda/function.ts'
+export type { FunctionError, InvocationEnd } from './lambda/invocation.ts'
+export type { ResponseHead, ResponseStream, WhenReaderLeaves } from './lambda/response-stream.ts'
+export type { SandboxState } from './lambda/sandbox.ts'
+export type { LocalQueue, OutgoingMessage, QueueDefinition } from './queue.ts'
+export { type Local, type LocalOptions, startLocal } from './start-local.ts'
+export type { StoredMessage } from './storage-server.ts'
