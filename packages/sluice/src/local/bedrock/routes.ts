@@ -1,0 +1,39 @@
+/** Which operation a path asks for, and in which dialect its body is written. */
+import { converse } from './converse.ts'
+import type { Dialect } from './dialect.ts'
+import type { Exchange } from './exchange.ts'
+import type { Operation } from './request.ts'
+
+/** Where a request goes. */
+export interface Route {
+  operation: Operation
+  /** The id or ARN in the path, decoded. */
+  modelId: string
+}
+
+const OPERATIONS: ReadonlySet<string> = new Set<Operation>([
+  'converse',
+  'converse-stream',
+  'invoke',
+  'invoke-with-response-stream',
+  'count-tokens',
+])
+
+/** Reads the path; nothing if there is no such operation. */
+export function routeOf({ method, path }: Pick<Exchange, 'method' | 'path'>): Route | undefined {
+  // An ARN that was not encoded holds slashes of its own, so the operation is what follows the last one.
+  const end = path.lastIndexOf('/')
+  const operation = path.slice(end + 1)
+  if (method !== 'POST' || !path.startsWith('/model/') || end <= 7 || !OPERATIONS.has(operation))
+    return undefined
+  try {
+    return { operation: operation as Operation, modelId: decodeURIComponent(path.slice(7, end)) }
+  } catch {
+    return undefined
+  }
+}
+
+/** The dialect of an operation's bodies. */
+export function dialectOf(_operation: Operation, _baseModel: string): Dialect {
+  return converse
+}

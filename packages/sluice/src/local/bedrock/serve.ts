@@ -1,0 +1,179 @@
+/** The path of a request: read, admit, perhaps break, answer, account. */
+import { randomUUID } from 'node:crypto'
+import { answerStream, answerWhole, sendWhole } from './answer.ts'
+import type { Clock } from './clock.ts'
+import type { Account, RequestEntry } from './counters.ts'
+import type { Exchange } from './exchange.ts'
+import type { Faults } from './faults.ts'
+import type { Pace } from './latency.ts'
+import { baseModelOf, limitsOf, type ModelLimits } from './models.ts'
+import type { PromptCache } from './prompt-cache.ts'
+import type { Quotas } from './quota.ts'
+import type { JsonObject, LocalModel, Operation } from './request.ts'
+import { dialectOf, type Route, routeOf } from './routes.ts'
+import { invalid, ServiceError } from './service-error.ts'
+import { strike, TOO_MANY_REQUESTS, TOO_MANY_TOKENS, TOO_MANY_TOKENS_PER_DAY, throttling } from './strike.ts'
+
+/** The parts that serve requests. */
+export interface Service {
+  account: Account
+  clock: Clock
+  faults: Faults
+  model: LocalModel
+  models: Record<string, Partial<ModelLimits>>
+  pace: Pace
+  promptCache: PromptCache
+  quotas: Quotas
+}
+
+const BODY_LIMIT_BYTES = 25 * 1024 * 1024
+const REFUSALS = { requests: TOO_MANY_REQUESTS, tokens: TOO_MANY_TOKENS, daily: TOO_MANY_TOKENS_PER_DAY }
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** Answers one request. It never rejects: whatever happens becomes an answer and a record. */
+export async function serve(service: Service, exchange: Exchange): Promise<void> {
+  const at = service.clock.now()
+  const route = routeOf(exchange)
+  const entry = service.account.request({
+    id: randomUUID(),
+    at,
+    modelId: route?.modelId ?? '',
+    operation: route?.operation ?? 'unknown',
+    transport: exchange.transport,
+    status: 0,
+    outcome: '',
+    inputTokens: 0,
+    cacheReadTokens: 0,
+    cacheWriteTokens: 0,
+    outputTokens: 0,
+    aborted: false,
+    totalMs: 0,
+  })
+  const attempt = /attempt=(\d+)/.exec(String(exchange.headers['amz-sdk-request'] ?? ''))
+  if (attempt) entry.record.sdkAttempt = Number(attempt[1])
+  let outcome: string
+  try {
+    if (!route) throw new ServiceError('UnknownOperationException', 404, 'There is no such operation.')
+    outcome = await answer(service, exchange, route, entry)
+  } catch (error) {
+    outcome = fail(exchange, entry, error)
+  }
+  entry.record.totalMs = service.clock.now() - at
+  entry.end(outcome)
+}
+
+/** Does the request and tells its outcome. */
+async function answer(
+  service: Service,
+  exchange: Exchange,
+  { operation, modelId }: Route,
+  entry: RequestEntry,
+): Promise<string> {
+  const { clock, faults, model, pace } = service
+  const { record } = entry
+  const baseModel = baseModelOf(modelId, service.models)
+  const limits = limitsOf(modelId, baseModel, service.models)
+  const body = await exchange.body(BODY_LIMIT_BYTES)
+  entry.received(body.length)
+  const readAt = clock.now()
+
+  const dialect = dialectOf(operation, baseModel)
+  const { request, prompt: parts, metadata } = dialect.parse(modelId, readJson(body, operation))
+  if (metadata) record.metadata = metadata
+  const prompt = service.promptCache.measure(modelId, parts)
+  const { inputTokens, cacheReadTokens, cacheWriteTokens } = prompt
+  Object.assign(record, { inputTokens, cacheReadTokens, cacheWriteTokens })
+  const head = (headers: Record<string, string>) => {
+    record.status = 200
+    exchange.head(200, { 'x-amzn-requestid': record.id, ...headers })
+  }
+  checkLimits(request.maxTokens, inputTokens + cacheReadTokens + cacheWriteTokens, limits)
+
+  const meetFault = async () => {
+    const picked = faults.pick({ ...record, operation })
+    if (picked) record.fault = picked.fault.fault
+    return picked && strike(picked, exchange, clock)
+  }
+  if (operation === 'count-tokens') {
+    const fault = await meetFault()
+    if (fault === 'over') return record.fault!
+    return sendWhole({ exchange, entry, head, fault }, JSON.stringify({ inputTokens }))
+  }
+  request.maxTokens ??= limits.maxTokens
+  const hold = service.quotas.admit(modelId, {
+    inputTokens,
+    cacheReadTokens,
+    cacheWriteTokens,
+    maxTokens: request.maxTokens,
+    burndown: limits.burndown,
+  })
+  if (hold.refused) {
+    record.fault = `quota:${hold.refused}`
+    throw throttling(REFUSALS[hold.refused])
+  }
+  let generating = false
+  try {
+    entry.open()
+    const fault = await meetFault()
+    if (fault === 'over') return record.fault!
+    prompt.commit()
+    generating = true
+    const job = { exchange, entry, clock, model, pace, dialect, request, prompt, readAt, head, fault }
+    return await (operation.endsWith('stream') ? answerStream(job) : answerWhole(job))
+  } finally {
+    // What broke before the model saw it is not charged.
+    hold.settle(generating ? record.outputTokens : undefined)
+  }
+}
+
+/** Answers with an error, or notes that nobody waits for an answer any more. Tells the outcome. */
+function fail(exchange: Exchange, { record, sent }: RequestEntry, error: unknown): string {
+  if (exchange.signal.aborted || (error as Error)?.name === 'AbortError') {
+    record.aborted = true
+    return 'aborted'
+  }
+  const known =
+    error instanceof ServiceError
+      ? error
+      : new ServiceError('InternalServerException', 500, `The local endpoint failed: ${error}`)
+  if (record.status !== 0) {
+    void exchange.resetStream('INTERNAL_ERROR')
+    return known.name
+  }
+  record.status = known.status
+  const bytes = Buffer.from(JSON.stringify({ message: known.message }))
+  sent(bytes.length)
+  exchange.head(known.status, {
+    'content-type': 'application/json',
+    'content-length': String(bytes.length),
+    'x-amzn-requestid': record.id,
+    'x-amzn-errortype': `${known.name}:http://internal.amazon.com/coral/com.amazon.bedrock/`,
+    ...known.headers,
+  })
+  exchange.end(bytes)
+  return known.status === 429 ? 'throttled' : known.name
+}
+
+function readJson(body: Buffer, operation: Operation): JsonObject {
+  try {
+    const value: unknown = JSON.parse(utf8.decode(body))
+    if (value && typeof value === 'object' && !Array.isArray(value)) return value as JsonObject
+  } catch {
+    // Told below: the parser's own message would quote the prompt.
+  }
+  if (!operation.startsWith('invoke')) {
+    throw new ServiceError('SerializationException', 400, 'The request body is not a JSON object in UTF-8.')
+  }
+  throw invalid(
+    'Malformed input request: the body is not a JSON object in UTF-8, please reformat your input and try again.',
+  )
+}
+
+function checkLimits(maxTokens: number | undefined, promptTokens: number, limits: ModelLimits): void {
+  if (promptTokens > limits.contextTokens) throw invalid('Input is too long for requested model.')
+  if (maxTokens !== undefined && maxTokens > limits.maxTokens) {
+    throw invalid(
+      `The maximum tokens you requested exceeds the model limit of ${limits.maxTokens}. Try again with a maximum tokens value that is lower than ${limits.maxTokens}.`,
+    )
+  }
+}
