@@ -13,8 +13,8 @@ export interface ArmSettings {
 export interface Arm {
   /** One buffered call; resolves to the text of the answer. */
   invoke(): Promise<string>
-  /** One streamed call; yields the pieces of the text as they arrive. */
-  stream(): AsyncIterable<string>
+  /** One streamed call; hands the pieces of the text on as they arrive, and resolves after the last. */
+  stream(onText: (piece: string) => void): Promise<void>
 }
 
 export type CreateArm = (settings: ArmSettings) => Arm

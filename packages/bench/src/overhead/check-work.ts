@@ -5,6 +5,8 @@ export interface ExpectedWork {
   operation: 'invoke' | 'stream'
   calls: number
   maxTokens: number
+  /** Length of one answer, as the first arm saw it. */
+  charactersPerCall?: number
 }
 
 /**
@@ -40,10 +42,8 @@ export function checkWork(
       `Arm ${arm}: the endpoint saw ${JSON.stringify(seen)} instead of ${JSON.stringify(wanted)}.`,
     )
   }
-  const perCall = figures.characters / calls
-  if (!Number.isInteger(perCall) || perCall < maxTokens) {
-    throw new Error(
-      `Arm ${arm}: ${figures.characters} characters from ${calls} calls are not the whole answers.`,
-    )
+  const wholeText = calls * (expected.charactersPerCall ?? figures.characters / calls)
+  if (figures.characters !== wholeText || wholeText === 0) {
+    throw new Error(`Arm ${arm}: handed on ${figures.characters} characters of ${wholeText}.`)
   }
 }

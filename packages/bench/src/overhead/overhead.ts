@@ -42,9 +42,12 @@ async function runMeasure(name: MeasureName, workers: Workers, { rounds, quick, 
   const warmUpCalls = quick ? callsPerRound : calls.warmUpCalls
   const endpoint = await startEndpoint({ latency })
   try {
+    let charactersPerCall: number | undefined
     const runChecked = async (arm: ArmName | typeof AA, count: number) => {
       const figures = await workers.get(arm)!.run(name, count)
-      checkWork(arm, { operation, calls: count, maxTokens }, figures, await endpoint.takeCounters())
+      const expected = { operation, calls: count, maxTokens, ...(charactersPerCall && { charactersPerCall }) }
+      checkWork(arm, expected, figures, await endpoint.takeCounters())
+      charactersPerCall ??= figures.characters / count
       return figures
     }
     for (const [arm, worker] of workers) {

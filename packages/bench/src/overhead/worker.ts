@@ -65,13 +65,11 @@ async function streamRound(arm: Arm, calls: number) {
   for (let call = 0; call < calls; call++) {
     const startedAt = performance.now()
     let waiting = true
-    for await (const piece of arm.stream()) {
-      if (waiting) {
-        firstTokensMs.push(performance.now() - startedAt)
-        waiting = false
-      }
+    await arm.stream((piece) => {
+      if (waiting) firstTokensMs.push(performance.now() - startedAt)
+      waiting = false
       characters += piece.length
-    }
+    })
   }
   return { firstTokensMs, characters }
 }

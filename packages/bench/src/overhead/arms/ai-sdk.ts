@@ -9,8 +9,9 @@ export function createArm({ url, region, modelId, prompt, maxTokens }: ArmSettin
     async invoke() {
       return (await generateText({ model, prompt, maxOutputTokens: maxTokens })).text
     },
-    async *stream() {
-      yield* streamText({ model, prompt, maxOutputTokens: maxTokens }).textStream
+    async stream(onText) {
+      const { textStream } = streamText({ model, prompt, maxOutputTokens: maxTokens })
+      for await (const piece of textStream) onText(piece)
     },
   }
 }

@@ -13,8 +13,8 @@ export function createArm({ url, region, modelId, prompt, maxTokens }: ArmSettin
     async invoke() {
       return (await model.invoke(prompt)).text
     },
-    async *stream() {
-      for await (const chunk of await model.stream(prompt)) if (chunk.text !== '') yield chunk.text
+    async stream(onText) {
+      for await (const chunk of await model.stream(prompt)) if (chunk.text !== '') onText(chunk.text)
     },
   }
 }

@@ -27,11 +27,11 @@ export function sdkArm(
       const { output } = await client.send(new ConverseCommand(input()))
       return output?.message?.content?.[0]?.text ?? ''
     },
-    async *stream() {
+    async stream(onText) {
       const { stream } = await client.send(new ConverseStreamCommand(input()))
       for await (const event of stream ?? []) {
         const text = event.contentBlockDelta?.delta?.text
-        if (text !== undefined) yield text
+        if (text !== undefined) onText(text)
       }
     },
   }
