@@ -65,7 +65,7 @@ export async function startBucket(
     const { ContentLength = 0, ETag = '' } = await s3.send(new HeadObjectCommand({ Bucket: name, Key: key }))
     const event = s3Event({ ...created, sizeBytes: ContentLength, eTag: ETag })
     for (let attempt = 0; ; attempt++) {
-      const result = await receiver.invoke(event)
+      const result = await receiver.invoke(event, { signal: stop.signal })
       if (!result.error) return
       if (attempt === retries) {
         failures.push({ key, result })

@@ -33,7 +33,7 @@ export interface EventSourceMappingCounters {
 
 export interface EventSourceMapping {
   counters(): EventSourceMappingCounters
-  /** Stops polling; events under way are worked to their end. */
+  /** Stops polling and waits for no event under way: its messages stay in flight. */
   close(): Promise<void>
 }
 
@@ -83,7 +83,13 @@ export function startEventSourceMapping(
   }
 
   async function deliver(batch: readonly Message[]): Promise<void> {
-    const result = await target.invoke(sqsEvent(batch, queueArn))
+    const result = await invoke(batch)
+    if (result === 'too large') {
+      const half = Math.ceil(batch.length / 2)
+      await deliver(batch.slice(0, half))
+      await deliver(batch.slice(half))
+      return
+    }
     const failed = reportBatchItemFailures ? failedMessages(result, batch) : result.error && 'all'
     const done = failed === 'all' ? [] : batch.filter(({ MessageId }) => !failed?.has(MessageId ?? ''))
     for (let start = 0; start < done.length; start += 10) await remove(done.slice(start, start + 10))
@@ -92,6 +98,16 @@ export function startEventSourceMapping(
     counters.succeeded += done.length
     counters.failed += batch.length - done.length
     if (failed === 'all') counters.failedEvents += 1
+  }
+
+  async function invoke(batch: readonly Message[]): Promise<InvokeResult | 'too large'> {
+    try {
+      return await target.invoke(sqsEvent(batch, queueArn), { signal: stop.signal })
+    } catch (error) {
+      // Ten messages of 1 MB each can be received at once, but not sent to a function in one event.
+      if (error instanceof RangeError && batch.length > 1) return 'too large'
+      throw error
+    }
   }
 
   async function remove(messages: readonly Message[]): Promise<void> {

@@ -96,9 +96,8 @@ export async function startQueue(
     arn,
     async send(messages, { signal } = {}) {
       const ids: string[] = []
-      for (let start = 0; start < messages.length; start += 10) {
-        const Entries = messages.slice(start, start + 10).map((message, index) => entry(message, index, fifo))
-        const command = new SendMessageBatchCommand({ QueueUrl: url, Entries })
+      for (const batch of batches(messages.map((message) => entry(message, fifo)))) {
+        const command = new SendMessageBatchCommand({ QueueUrl: url, Entries: batch })
         const { Successful = [], Failed = [] } = await sqs.send(
           command,
           signal ? { abortSignal: signal } : {},
@@ -146,14 +145,32 @@ const messageCounts: QueueAttributeName[] = [
   'ApproximateNumberOfMessagesNotVisible',
 ]
 
-function entry(message: OutgoingMessage, index: number, fifo: boolean) {
-  const { body, attributes, groupId, delaySeconds } =
-    typeof message === 'string' ? ({ body: message } as Exclude<OutgoingMessage, string>) : message
+function entry(message: OutgoingMessage, fifo: boolean) {
+  const whole: Exclude<OutgoingMessage, string> = typeof message === 'string' ? { body: message } : message
   return {
-    Id: String(index),
-    MessageBody: body,
-    MessageAttributes: attributes,
-    DelaySeconds: delaySeconds,
-    MessageGroupId: groupId ?? (fifo ? 'default' : undefined),
+    Id: '',
+    MessageBody: whole.body,
+    MessageAttributes: whole.attributes,
+    DelaySeconds: whole.delaySeconds,
+    MessageGroupId: whole.groupId ?? (fifo ? 'default' : undefined),
   }
+}
+
+const maxBatchBytes = 1_000_000
+
+/** SQS takes ten messages and one megabyte in a request. */
+function* batches<Entry extends { MessageBody: string }>(entries: readonly Entry[]): Generator<Entry[]> {
+  let batch: Entry[] = []
+  let bytes = 0
+  for (const entry of entries) {
+    const size = Buffer.byteLength(entry.MessageBody)
+    if (batch.length === 10 || (batch.length > 0 && bytes + size > maxBatchBytes)) {
+      yield batch
+      batch = []
+      bytes = 0
+    }
+    batch.push({ ...entry, Id: String(batch.length) })
+    bytes += size
+  }
+  if (batch.length > 0) yield batch
 }

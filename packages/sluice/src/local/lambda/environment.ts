@@ -17,6 +17,8 @@ export interface SandboxEnvironmentOptions {
   readonly taskRoot: string
   readonly handler: string
   readonly runtimeApi: string
+  /** The user's own; they cannot replace what Lambda reserves. */
+  readonly variables: Readonly<Record<string, string>>
   readonly managedInstances: { readonly maxConcurrency: number; readonly workerCount: number } | undefined
 }
 
@@ -27,10 +29,15 @@ export function sandboxEnvironment({
   taskRoot,
   handler,
   runtimeApi,
+  variables,
   managedInstances,
 }: SandboxEnvironmentOptions): Record<string, string> {
   const day = new Date().toISOString().slice(0, 10).replaceAll('-', '/')
   return {
+    LANG: 'en_US.UTF-8',
+    PATH: process.env.PATH ?? '',
+    TZ: ':UTC',
+    ...variables,
     ...localCredentials,
     _HANDLER: handler,
     AWS_EXECUTION_ENV: `AWS_Lambda_nodejs${process.versions.node.split('.')[0]}.x`,
@@ -43,9 +50,6 @@ export function sandboxEnvironment({
     AWS_LAMBDA_RUNTIME_API: runtimeApi,
     AWS_XRAY_CONTEXT_MISSING: 'LOG_ERROR',
     LAMBDA_TASK_ROOT: taskRoot,
-    LANG: 'en_US.UTF-8',
-    PATH: process.env.PATH ?? '',
-    TZ: ':UTC',
     ...(managedInstances && {
       AWS_LAMBDA_MAX_CONCURRENCY: String(managedInstances.maxConcurrency),
       AWS_LAMBDA_NODEJS_WORKER_COUNT: String(managedInstances.workerCount),

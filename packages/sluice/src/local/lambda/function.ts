@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Bundler } from './bundle.ts'
 import { localAccountId, localCredentials } from './environment.ts'
@@ -36,10 +36,10 @@ export interface FunctionDefinition {
   /** Extra arguments for Node, for example `['--import', url]`. */
   readonly nodeArguments?: readonly string[]
   /**
-   * Use the compiled file of `aws-lambda-ric` instead of the stand-in for it.
-   * @default whether `SLUICE_NATIVE_RUNTIME_CLIENT` is `1`
+   * The folder of an `aws-lambda-ric` that was installed with its native build, to run without our stand-in.
+   * @default the environment variable `SLUICE_NATIVE_RUNTIME_CLIENT`
    */
-  readonly nativeRuntimeClient?: boolean
+  readonly nativeRuntimeClient?: string
 }
 
 export interface InvokeResult<Payload = unknown> extends InvocationEnd {
@@ -121,7 +121,7 @@ export async function startFunction(
     managedInstances,
     nodeArguments = [],
     freeze = true,
-    nativeRuntimeClient = process.env.SLUICE_NATIVE_RUNTIME_CLIENT === '1',
+    nativeRuntimeClient = process.env.SLUICE_NATIVE_RUNTIME_CLIENT,
   } = definition
   const option = `functions.${name}`
   checkPositive({ timeoutMs, initTimeoutMs, memoryMb, concurrency, ...managedInstances }, option)
@@ -152,9 +152,9 @@ export async function startFunction(
         memoryMb,
         taskRoot: code.directory,
         handler: `${code.moduleName}.${exportName}`,
+        variables: { ...context.environment, ...definition.environment },
         managedInstances,
       },
-      variables: { ...context.environment, ...definition.environment },
       functionArn: arn,
       nodeArguments: [
         ...memoryArguments(memoryMb),
@@ -272,14 +272,14 @@ function checkPositive(values: Record<string, number>, option: string): void {
 
 const require = createRequire(import.meta.url)
 
-function runtimeClientArguments(native: boolean, option: string): readonly string[] {
-  const entry = require.resolve('aws-lambda-ric')
-  if (!native) return ['--import', pathToFileURL(require.resolve('sluice/runtime-client')).href, entry]
-  const file = join(dirname(entry), 'rapid-client.node')
-  if (!existsSync(file)) {
-    throw new TypeError(
-      `${option}.nativeRuntimeClient: aws-lambda-ric was installed without its native build, ${file} is missing`,
-    )
+function runtimeClientArguments(native: string | undefined, option: string): readonly string[] {
+  if (!native) {
+    const standIn = pathToFileURL(require.resolve('sluice/runtime-client')).href
+    return ['--import', standIn, require.resolve('aws-lambda-ric')]
+  }
+  const entry = resolve(native, 'index.mjs')
+  if (!existsSync(join(native, 'rapid-client.node'))) {
+    throw new TypeError(`${option}.nativeRuntimeClient: there is no rapid-client.node in ${native}`)
   }
   return [entry]
 }

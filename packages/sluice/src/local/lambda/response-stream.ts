@@ -51,21 +51,24 @@ export async function readResponseStream(
     start = Buffer.concat([start, next.value])
     end = start.indexOf(delimiter)
   }
-  const rest = start.subarray(end + delimiter.length)
-  return {
-    ...httpHead(start.subarray(0, end).toString()),
-    body: chunks(inner, rest.length > 0 ? [rest] : [], leave),
-  }
+  const head = httpHead(start.subarray(0, end))
+  const rest = head ? start.subarray(end + delimiter.length) : start
+  return { ...(head ?? plainHead(contentType)), body: chunks(inner, rest.length > 0 ? [rest] : [], leave) }
 }
 
 function plainHead(contentType: string | undefined): ResponseHead {
   return { statusCode: undefined, headers: {}, cookies: [], contentType }
 }
 
-function httpHead(prelude: string): ResponseHead {
-  const { statusCode = 200, headers = {}, cookies = [] } = JSON.parse(prelude)
-  const name = Object.keys(headers).find((key) => key.toLowerCase() === 'content-type')
-  return { statusCode, headers, cookies, contentType: name === undefined ? undefined : headers[name] }
+/** `undefined` for bytes that only look like a prelude. */
+function httpHead(prelude: Buffer): ResponseHead | undefined {
+  try {
+    const { statusCode = 200, headers = {}, cookies = [] } = JSON.parse(prelude.toString())
+    const name = Object.keys(headers).find((key) => key.toLowerCase() === 'content-type')
+    return { statusCode, headers, cookies, contentType: name === undefined ? undefined : headers[name] }
+  } catch {
+    return undefined
+  }
 }
 
 /** A generator's `return` does nothing before its first `next`; a reader may leave even then. */

@@ -8,9 +8,11 @@ import type { FunctionError } from './invocation.ts'
 export interface RuntimeApiListener {
   /** The runtime waits for its next event. */
   polled(): void
-  /** The head of an answer is there; `ended` follows when its body is complete. */
+  /** The head of an answer is there; its body is to be read, then `answered` follows, or `cut`. */
   responded(requestId: string, response: IncomingMessage): void
-  ended(requestId: string, error?: FunctionError): void
+  answered(requestId: string, error: FunctionError | undefined): void
+  /** The answer's connection broke. */
+  cut(requestId: string): void
   initFailed(error: FunctionError): void
 }
 
@@ -33,6 +35,7 @@ export async function startRuntimeApi(listener: RuntimeApiListener): Promise<Run
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? '').slice(prefix.length).split('/')
+    const requestId = decodeURIComponent(path[1] ?? '')
     if (path[0] === 'invocation' && path[1] === 'next') {
       polls.push(response)
       response.once('close', () => remove(polls, response))
@@ -42,12 +45,16 @@ export async function startRuntimeApi(listener: RuntimeApiListener): Promise<Run
     if (path[0] === 'init' && path[1] === 'error') {
       listener.initFailed(parseError(await text(request)))
     } else if (path[0] === 'invocation' && path[2] === 'error') {
-      listener.ended(decodeURIComponent(path[1] ?? ''), parseError(await text(request)))
+      listener.answered(requestId, parseError(await text(request)))
     } else if (path[0] === 'invocation' && path[2] === 'response') {
-      const requestId = decodeURIComponent(path[1] ?? '')
       listener.responded(requestId, request)
-      await finished(request, { writable: false })
-      listener.ended(requestId, trailerError(request))
+      try {
+        await finished(request, { writable: false })
+      } catch {
+        listener.cut(requestId)
+        return
+      }
+      listener.answered(requestId, trailerError(request))
     } else {
       response.writeHead(404).end()
       return

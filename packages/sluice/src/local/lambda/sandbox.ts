@@ -1,19 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
-import type { SandboxEnvironmentOptions } from './environment.ts'
-import { sandboxEnvironment } from './environment.ts'
+import type { IncomingMessage } from 'node:http'
+import { type SandboxEnvironmentOptions, sandboxEnvironment } from './environment.ts'
 import type { FunctionError, Invocation } from './invocation.ts'
 import type { Reaper } from './reaper.ts'
 import { type RuntimeApi, startRuntimeApi } from './runtime-api.ts'
+import { type SandboxProcess, startSandboxProcess } from './sandbox-process.ts'
 
 /** `starting` until the runtime asks for its first event, `frozen` while it is stopped between two events. */
 export type SandboxState = 'starting' | 'busy' | 'idle' | 'frozen' | 'dead'
 
 export interface SandboxOptions {
   readonly environment: Omit<SandboxEnvironmentOptions, 'runtimeApi'>
-  readonly variables: Record<string, string>
   readonly functionArn: string
   /** Arguments for Node, the runtime client's entry file last. */
   readonly nodeArguments: readonly string[]
@@ -21,13 +18,13 @@ export interface SandboxOptions {
   readonly initTimeoutMs: number
   readonly freeze: boolean
   readonly reaper: Reaper
-  /** Called when the sandbox can take another invocation, before it is frozen. */
+  /** Called when it can take another invocation, before it is frozen. */
   readonly onVacancy: () => void
   readonly onExit: () => void
   readonly onLog: (text: string, requestId: string | undefined) => void
 }
 
-/** One execution environment: a process that runs AWS's runtime client and talks to a Runtime API of its own. */
+/** One execution environment: a process that runs AWS's runtime client, with a Runtime API of its own. */
 export interface Sandbox {
   readonly id: string
   readonly pid: number | undefined
@@ -43,60 +40,125 @@ export interface Sandbox {
 interface Running {
   readonly invocation: Invocation
   readonly timer: NodeJS.Timeout
-  /** Set when its answer is complete. */
-  answer?: { readonly error: FunctionError | undefined }
+  /** Its answer is complete. */
+  answer?: Answer
+  /** The connection of its answer broke: what that means depends on whether the process goes on. */
+  cut?: Answer
 }
 
-export function startSandbox(options: SandboxOptions): Sandbox {
-  const { environment, timeoutMs, initTimeoutMs, reaper } = options
+interface Answer {
+  readonly error: FunctionError | undefined
+}
+
+export function startSandbox({
+  environment,
+  functionArn,
+  nodeArguments,
+  timeoutMs,
+  initTimeoutMs,
+  freeze,
+  reaper,
+  onVacancy,
+  onExit,
+  onLog,
+}: SandboxOptions): Sandbox {
   const capacity = environment.managedInstances?.maxConcurrency ?? 1
   const queue: Invocation[] = []
   const running = new Map<string, Running>()
   let state: SandboxState = 'starting'
-  let served = 0
-  let child: ChildProcess | undefined
+  let delivered = 0
   let api: RuntimeApi | undefined
-  /** Why it is about to die, when that is known before it does. */
+  let runtime: SandboxProcess | undefined
+  /** Why it is being killed, as far as its invocations are concerned. */
   let cause: ((requestId: string) => FunctionError) | undefined
 
   const initTimer = setTimeout(() => {
-    cause = (requestId) =>
-      sandboxError('Sandbox.Timedout', requestId, `Init timed out after ${seconds(initTimeoutMs)} seconds`)
+    const words = `Init timed out after ${seconds(initTimeoutMs)} seconds`
+    cause = (requestId) => sandboxError('Sandbox.Timedout', requestId, words)
     kill()
   }, initTimeoutMs)
+
+  async function run(): Promise<void> {
+    api = await startRuntimeApi({ polled, responded, answered, cut, initFailed })
+    let reason = 'Runtime was killed before its start'
+    if (state !== 'dead') {
+      runtime = startSandboxProcess({
+        nodeArguments,
+        workingDirectory: environment.taskRoot,
+        environment: sandboxEnvironment({ ...environment, runtimeApi: api.address }),
+        reaper,
+        onLine,
+      })
+      reason = await runtime.exited
+    }
+    // Only now everything that it posted before it died has been read.
+    await api.close()
+    died(reason)
+  }
 
   function deliver(): void {
     while (api && api.polls > 0 && queue.length > 0) {
       const invocation = queue.shift()!
-      if (state === 'frozen') child?.kill('SIGCONT')
+      const { requestId } = invocation
+      if (state === 'frozen') runtime?.signal('SIGCONT')
       state = 'busy'
-      const timer = setTimeout(timedOut, timeoutMs, invocation)
-      running.set(invocation.requestId, { invocation, timer })
-      invocation.delivered(served++ === 0)
+      running.set(requestId, { invocation, timer: setTimeout(timedOut, timeoutMs, invocation) })
+      delivered += 1
+      invocation.delivered(delivered === 1)
       api.deliver(invocation.event, {
-        'lambda-runtime-aws-request-id': invocation.requestId,
+        'lambda-runtime-aws-request-id': requestId,
         'lambda-runtime-deadline-ms': String(Date.now() + timeoutMs),
-        'lambda-runtime-invoked-function-arn': options.functionArn,
+        'lambda-runtime-invoked-function-arn': functionArn,
         'lambda-runtime-trace-id': traceId(),
       })
     }
   }
 
-  function timedOut(invocation: Invocation): void {
-    const words = `Task timed out after ${seconds(timeoutMs)} seconds`
-    cause = (requestId) => sandboxError('Sandbox.Timedout', requestId, words)
-    invocation.end(cause(invocation.requestId))
-    // On Managed Instances its neighbours in the process go on.
-    if (!environment.managedInstances) kill()
+  function polled(): void {
+    clearTimeout(initTimer)
+    if (environment.managedInstances) deliver()
+    else ready()
   }
 
-  function answered(requestId: string, error?: FunctionError): void {
+  function responded(requestId: string, response: IncomingMessage): void {
+    const entry = running.get(requestId)
+    if (entry) entry.invocation.respond(response)
+    else response.resume()
+  }
+
+  function answered(requestId: string, error: FunctionError | undefined): void {
     const entry = running.get(requestId)
     if (!entry) return
     entry.answer = { error }
-    if (!environment.managedInstances) return
-    finish(requestId, entry, error)
-    options.onVacancy()
+    if (environment.managedInstances) {
+      finish(requestId, entry, error)
+      onVacancy()
+    } else ready()
+  }
+
+  function cut(requestId: string): void {
+    const error = sandboxError('Runtime.TruncatedResponse', requestId, 'The response was cut before its end')
+    const entry = running.get(requestId)
+    if (entry) entry.cut = { error }
+    if (environment.managedInstances) answered(requestId, error)
+    else ready()
+  }
+
+  /**
+   * An invocation is over when its answer is complete and its sandbox asks for the next event, so that the next
+   * one finds it warm. After an error in a stream the runtime asks before its last bytes are here.
+   */
+  function ready(): void {
+    if (state === 'dead' || !api?.polls) return
+    for (const [requestId, entry] of running) {
+      const answer = entry.answer ?? entry.cut
+      if (!answer) return
+      finish(requestId, entry, answer.error)
+    }
+    state = 'idle'
+    deliver()
+    if (state === 'idle') onVacancy()
+    if (state === 'idle' && freeze && runtime?.signal('SIGSTOP')) state = 'frozen'
   }
 
   function finish(requestId: string, { timer, invocation }: Running, error: FunctionError | undefined): void {
@@ -105,94 +167,53 @@ export function startSandbox(options: SandboxOptions): Sandbox {
     invocation.end(error)
   }
 
-  function polled(): void {
-    if (state === 'dead') return
-    clearTimeout(initTimer)
-    if (!environment.managedInstances) {
-      // An invocation is over when its sandbox is ready for the next one, so that this one finds it warm.
-      for (const [id, entry] of running) {
-        const cut = sandboxError('Runtime.TruncatedResponse', id, 'The response was cut before its end')
-        finish(id, entry, entry.answer ? entry.answer.error : cut)
-      }
-    }
-    if (running.size === 0) state = 'idle'
-    deliver()
-    if (state === 'idle') options.onVacancy()
-    if (state === 'idle' && options.freeze && child?.kill('SIGSTOP')) state = 'frozen'
+  function timedOut(invocation: Invocation): void {
+    const words = `Task timed out after ${seconds(timeoutMs)} seconds`
+    invocation.end(sandboxError('Sandbox.Timedout', invocation.requestId, words))
+    // On Managed Instances its neighbours in the process go on.
+    if (!environment.managedInstances) kill()
+  }
+
+  function initFailed(error: FunctionError): void {
+    cause = () => error
+    kill()
   }
 
   function kill(): void {
     state = 'dead'
-    child?.kill('SIGKILL')
+    runtime?.signal('SIGKILL')
   }
 
   function died(reason: string): void {
     state = 'dead'
     clearTimeout(initTimer)
-    const error = cause ?? ((id: string) => sandboxError('Runtime.ExitError', id, reason))
+    const error = cause ?? ((requestId: string) => sandboxError('Runtime.ExitError', requestId, reason))
     for (const invocation of queue.splice(0)) invocation.end(error(invocation.requestId))
-    for (const [id, entry] of running) finish(id, entry, entry.answer ? entry.answer.error : error(id))
-    options.onExit()
+    for (const [requestId, entry] of running) {
+      finish(requestId, entry, entry.answer ? entry.answer.error : error(requestId))
+    }
+    onExit()
   }
 
-  function log(line: string): void {
-    const id = line.match(requestIdPattern)?.[0]
-    const entry = (id && running.get(id)) || (running.size === 1 ? running.values().next().value : undefined)
-    entry?.invocation.log(line)
-    options.onLog(line, entry?.invocation.requestId ?? id)
-  }
-
-  async function run(): Promise<void> {
-    api = await startRuntimeApi({
-      polled,
-      responded(requestId, response) {
-        const entry = running.get(requestId)
-        if (entry) entry.invocation.respond(response)
-        else response.resume()
-      },
-      ended: answered,
-      initFailed(error) {
-        cause = () => error
-        kill()
-      },
-    })
-    const reason = state === 'dead' ? 'killed before its start' : await runProcess(api)
-    // Only now everything that it posted before it died has been read.
-    await api.close()
-    died(reason)
-  }
-
-  async function runProcess({ address }: RuntimeApi): Promise<string> {
-    const started = spawn(process.execPath, options.nodeArguments, {
-      cwd: environment.taskRoot,
-      env: { ...options.variables, ...sandboxEnvironment({ ...environment, runtimeApi: address }) },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    child = started
-    readLines(started.stdout, log)
-    readLines(started.stderr, log)
-    const { pid } = started
-    if (pid !== undefined) reaper.watch(pid)
-    const reason = await new Promise<string>((resolve) => {
-      started.once('exit', (code, signal) => resolve(exitReason(code, signal)))
-      started.once('error', (error) => resolve(error.message))
-    })
-    if (pid !== undefined) reaper.forget(pid)
-    return reason
+  function onLine(line: string): void {
+    const id = line.match(requestIdPattern)?.[0] ?? ''
+    const only = running.size === 1 ? running.values().next().value : undefined
+    const { invocation } = running.get(id) ?? only ?? {}
+    invocation?.log(line)
+    onLog(line, invocation?.requestId)
   }
 
   const exited = run().catch((error: Error) => died(error.message))
   return {
     id: randomBytes(8).toString('hex'),
     get pid() {
-      return child?.pid
+      return runtime?.pid
     },
     get state() {
       return state
     },
     get vacancies() {
-      if (state === 'dead') return 0
-      return Math.max(0, capacity - queue.length - running.size)
+      return state === 'dead' ? 0 : Math.max(0, capacity - queue.length - running.size)
     },
     take(invocation) {
       queue.push(invocation)
@@ -213,18 +234,7 @@ function seconds(durationMs: number): string {
   return (durationMs / 1000).toFixed(2)
 }
 
-function exitReason(code: number | null, signal: NodeJS.Signals | null): string {
-  if (signal) return `Runtime exited with error: signal: ${signal === 'SIGKILL' ? 'killed' : signal}`
-  return code === 0
-    ? 'Runtime exited without providing a reason'
-    : `Runtime exited with error: exit status ${code}`
-}
-
 function traceId(): string {
   const time = Math.floor(Date.now() / 1000).toString(16)
   return `Root=1-${time}-${randomBytes(12).toString('hex')};Parent=${randomBytes(8).toString('hex')};Sampled=0`
-}
-
-function readLines(stream: Readable, onLine: (line: string) => void): void {
-  createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on('line', onLine)
 }
