@@ -15,6 +15,8 @@ export interface Tally {
   cacheWriteTokens: number
   /** Tokens produced, also of answers that were aborted or cut, up to where generation stopped. */
   outputTokens: number
+  /** What the quota rule charges for all that: input, cache writes and output by its weight. */
+  settledTokens: number
   /** Generations open now: admitted, not ended. */
   open: number
   /** The most that were open at once. */
@@ -69,6 +71,8 @@ export interface RequestEntry {
   open(): void
   /** `count` more tokens were produced. */
   produced(count: number): void
+  /** So many tokens were charged to the quota. */
+  settled(tokens: number): void
   sent(bytes: number): void
   received(bytes: number): void
   /** The request is over; only the first call counts. */
@@ -155,6 +159,9 @@ export function openAccount({ keep = 10_000 }: { keep?: number } = {}): Account 
         for (const tally of tallies()) tally.outputTokens += count
         changed()
       },
+      settled(count) {
+        for (const tally of tallies()) tally.settledTokens += count
+      },
       sent: (count) => {
         if (born === epoch) bytes.out += count
       },
@@ -235,6 +242,7 @@ const newTally = (): Tally => ({
   cacheReadTokens: 0,
   cacheWriteTokens: 0,
   outputTokens: 0,
+  settledTokens: 0,
   open: 0,
   maxOpen: 0,
 })

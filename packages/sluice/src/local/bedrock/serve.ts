@@ -122,7 +122,7 @@ async function answer(
     return await (operation.endsWith('stream') ? answerStream(job) : answerWhole(job))
   } finally {
     // What broke before the model saw it is not charged.
-    hold.settle(generating ? record.outputTokens : undefined)
+    entry.settled(hold.settle(generating ? record.outputTokens : undefined))
   }
 }
 
