@@ -8,8 +8,8 @@ export type { QuotaRule } from './bedrock/quota.ts'
 export type { LocalModel, ModelRequest, Operation, Piece } from './bedrock/request.ts'
 export type { BucketDefinition, FailedNotification, LocalBucket } from './bucket.ts'
 export type { EventSourceMappingCounters, EventSourceMappingOptions } from './event-source-mapping.ts'
+export type { ManagedInstances } from './lambda/environment.ts'
 export type {
-  FunctionDefinition,
   InvokeOptions,
   InvokeResult,
   InvokeStreamOptions,
@@ -18,6 +18,7 @@ export type {
   SandboxInfo,
   StreamResult,
 } from './lambda/function.ts'
+export type { FunctionDefinition } from './lambda/function-definition.ts'
 export type { FunctionError, InvocationEnd } from './lambda/invocation.ts'
 export type { ResponseHead, ResponseStream, WhenReaderLeaves } from './lambda/response-stream.ts'
 export type { SandboxState } from './lambda/sandbox.ts'

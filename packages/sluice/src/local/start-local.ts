@@ -2,13 +2,8 @@ import { type BedrockOptions, type LocalBedrock, startBedrock } from './bedrock/
 import { type BucketDefinition, type LocalBucket, startBucket } from './bucket.ts'
 import { createBundler } from './lambda/bundle.ts'
 import { localCredentials } from './lambda/environment.ts'
-import {
-  type FunctionContext,
-  type FunctionDefinition,
-  type LocalFunction,
-  type LogLine,
-  startFunction,
-} from './lambda/function.ts'
+import { type FunctionContext, type LocalFunction, type LogLine, startFunction } from './lambda/function.ts'
+import type { FunctionDefinition } from './lambda/function-definition.ts'
 import { startReaper } from './lambda/reaper.ts'
 import { type LocalQueue, type QueueDefinition, startQueue } from './queue.ts'
 import { startStorageServer } from './storage-server.ts'

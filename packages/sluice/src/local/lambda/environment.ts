@@ -11,6 +11,14 @@ export const localCredentials = {
 
 export const localAccountId = '000000000000'
 
+/** The shape of a sandbox on Lambda Managed Instances. */
+export interface ManagedInstances {
+  /** Invocations at once in one sandbox. */
+  readonly maxConcurrency: number
+  /** Worker threads in one sandbox. */
+  readonly workerCount: number
+}
+
 export interface SandboxEnvironmentOptions {
   readonly functionName: string
   readonly memoryMb: number
@@ -19,7 +27,7 @@ export interface SandboxEnvironmentOptions {
   readonly runtimeApi: string
   /** The user's own; they cannot replace what Lambda reserves. */
   readonly variables: Readonly<Record<string, string>>
-  readonly managedInstances: { readonly maxConcurrency: number; readonly workerCount: number } | undefined
+  readonly managedInstances: ManagedInstances | undefined
 }
 
 /** The variables that Lambda itself sets in a Node.js sandbox; nothing of the developer's shell but `PATH`. */

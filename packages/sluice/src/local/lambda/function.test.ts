@@ -233,7 +233,7 @@ test('closing ends what runs and what waits', async () => {
 test.for([
   [{ handler: 'no/such/handler.ts' }, /functions\.echo\.handler: there is no file .*no\/such\/handler\.ts/],
   [{ handler: new URL('./fixtures', import.meta.url) }, /is neither \.ts nor \.js/],
-  [{ handler: new URL('./fixtures/no-build.ts', import.meta.url) }, /does not build[^]*no-such-file/],
+  [{ handler: new URL('./fixtures/no-build.ts', import.meta.url) }, /does not build[\s\S]*no-such-file/],
   [
     { handler: new URL('../../../../../vitest.config.ts', import.meta.url), timeoutMs: 0 },
     /functions\.echo\.timeoutMs .* not 0/,

@@ -2,7 +2,8 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach } from 'vitest'
 import { createBundler } from './bundle.ts'
-import { type FunctionDefinition, type LocalFunction, type LogLine, startFunction } from './function.ts'
+import { type LocalFunction, type LogLine, startFunction } from './function.ts'
+import type { FunctionDefinition } from './function-definition.ts'
 import { startReaper } from './reaper.ts'
 
 /** What a test has opened is closed after it, the last first. */
