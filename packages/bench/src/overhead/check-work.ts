@@ -1,49 +1,39 @@
 import type { Counters } from 'sluice/local'
+import type { Measure } from './measures.ts'
 import type { RoundFigures } from './worker.ts'
 
-export interface ExpectedWork {
-  operation: 'invoke' | 'stream'
-  calls: number
-  maxTokens: number
-  /** Length of one answer, as the first arm saw it. */
-  charactersPerCall?: number
-}
+/** Throws when an arm did anything else than it was told. */
+export type WorkCheck = (arm: string, calls: number, figures: RoundFigures, counters: Counters) => void
 
 /**
- * Throws unless the endpoint's own account says that the arm did just what was asked of it: so many calls, all
- * answered, each with so many tokens, and that the arm handed the whole text on. What failed fast, was retried
- * or was cut short would look cheap.
+ * Makes the check of one measure: by the endpoint's own account the arm made just so many calls, all answered,
+ * each with so many tokens, and the arm handed on as much text as the first arm did. What fails fast, is
+ * retried or cut short would look cheap.
  */
-export function checkWork(
-  arm: string,
-  expected: ExpectedWork,
-  figures: RoundFigures,
-  counters: Counters,
-): void {
-  const { operation, calls, maxTokens } = expected
-  const kind = operation === 'invoke' ? 'converse' : 'converse-stream'
-  const wanted = {
-    requests: calls,
-    [kind]: calls,
-    ok: calls,
-    outputTokens: calls * maxTokens,
-    // Sequential calls of one arm, while all the others are quiet.
-    maxOpen: 1,
-  }
-  const seen = {
-    requests: counters.requests,
-    [kind]: counters.operations[kind] ?? 0,
-    ok: counters.outcomes.ok ?? 0,
-    outputTokens: counters.outputTokens,
-    maxOpen: counters.maxOpen,
-  }
-  if (JSON.stringify(seen) !== JSON.stringify(wanted)) {
-    throw new Error(
-      `Arm ${arm}: the endpoint saw ${JSON.stringify(seen)} instead of ${JSON.stringify(wanted)}.`,
-    )
-  }
-  const wholeText = calls * (expected.charactersPerCall ?? figures.characters / calls)
-  if (figures.characters !== wholeText || wholeText === 0) {
-    throw new Error(`Arm ${arm}: handed on ${figures.characters} characters of ${wholeText}.`)
+export function workCheck({ operation, maxTokens }: Pick<Measure, 'operation' | 'maxTokens'>): WorkCheck {
+  const route = operation === 'invoke' ? 'converse' : 'converse-stream'
+  let charactersPerCall: number | undefined
+  return (arm, calls, figures, counters) => {
+    charactersPerCall ??= figures.characters / calls
+    const wanted = {
+      requests: calls,
+      [route]: calls,
+      ok: calls,
+      outputTokens: calls * maxTokens,
+      // One call after the other, while all other arms are quiet.
+      maxOpen: 1,
+      charactersHandedOn: calls * charactersPerCall,
+    }
+    const seen = {
+      requests: counters.requests,
+      [route]: counters.operations[route] ?? 0,
+      ok: counters.outcomes.ok ?? 0,
+      outputTokens: counters.outputTokens,
+      maxOpen: counters.maxOpen,
+      charactersHandedOn: figures.characters,
+    }
+    if (charactersPerCall === 0 || JSON.stringify(seen) !== JSON.stringify(wanted)) {
+      throw new Error(`Arm ${arm}: saw ${JSON.stringify(seen)} instead of ${JSON.stringify(wanted)}.`)
+    }
   }
 }

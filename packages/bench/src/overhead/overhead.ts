@@ -1,9 +1,9 @@
 import { type Bench, type BenchOptions, type BenchReport, chooseArms } from '../bench.ts'
-import { startEndpoint } from '../endpoint-process.ts'
+import { type EndpointProcess, startEndpoint } from '../endpoint-process.ts'
 import { AA, type PairedResult, paired } from '../paired.ts'
 import { type ArmName, armModules } from './arm.ts'
-import { checkWork } from './check-work.ts'
-import { type MeasureName, measures } from './measures.ts'
+import { workCheck } from './check-work.ts'
+import { type Measure, type MeasureName, measures } from './measures.ts'
 import { prompt } from './prompt.ts'
 import { overheadReport } from './report.ts'
 import { startWorker, type WorkerProcess } from './worker-process.ts'
@@ -12,9 +12,11 @@ const REGION = 'us-east-1'
 const MODEL_ID = 'amazon.nova-lite-v1:0'
 
 /** What each measure showed: of all arms and the A/A arm, microseconds per call or token, or milliseconds. */
-export type OverheadResults = Record<MeasureName, PairedResult<ArmName | typeof AA>>
+export type OverheadResults = Record<MeasureName, PairedResult<AnyArm>>
 
-type Workers = ReadonlyMap<ArmName | typeof AA, WorkerProcess>
+export type AnyArm = ArmName | typeof AA
+
+type Workers = ReadonlyMap<AnyArm, WorkerProcess>
 
 export const overhead: Bench = {
   summary: 'CPU per buffered call and per streamed token, time to first token, beside the SDK and others',
@@ -28,6 +30,7 @@ export const overhead: Bench = {
       return overheadReport(arms, {
         buffered: await runMeasure('buffered', workers, options),
         token: await runMeasure('token', workers, options),
+        tokenAtOnce: await runMeasure('tokenAtOnce', workers, options),
         firstToken: await runMeasure('firstToken', workers, options),
       })
     } finally {
@@ -40,34 +43,54 @@ async function runMeasure(name: MeasureName, workers: Workers, { rounds, quick, 
   const { operation, maxTokens, latency, ...calls } = measures[name]
   const callsPerRound = quick ? Math.ceil(calls.callsPerRound / 10) : calls.callsPerRound
   const warmUpCalls = quick ? callsPerRound : calls.warmUpCalls
-  const endpoint = await startEndpoint({ latency })
-  try {
-    let charactersPerCall: number | undefined
-    const runChecked = async (arm: ArmName | typeof AA, count: number) => {
-      const figures = await workers.get(arm)!.run(name, count)
-      const expected = { operation, calls: count, maxTokens, ...(charactersPerCall && { charactersPerCall }) }
-      checkWork(arm, expected, figures, await endpoint.takeCounters())
-      charactersPerCall ??= figures.characters / count
-      return figures
+  const perRound = operation === 'stream' && name !== 'firstToken' ? callsPerRound * maxTokens : callsPerRound
+  const check = workCheck({ operation, maxTokens })
+
+  const callTo = async (endpoint: EndpointProcess, arm: AnyArm, count: number) => {
+    const figures = await workers.get(arm)!.run(name, count)
+    check(arm, count, figures, await endpoint.takeCounters())
+    return figures
+  }
+  const withEndpoint = async <Result>(
+    endpointLatency: Measure['latency'],
+    use: (endpoint: EndpointProcess) => Promise<Result>,
+  ): Promise<Result> => {
+    const endpoint = await startEndpoint({ latency: endpointLatency })
+    try {
+      for (const worker of workers.values()) {
+        await worker.prepare(name, {
+          url: endpoint.url,
+          region: REGION,
+          modelId: MODEL_ID,
+          prompt,
+          maxTokens,
+        })
+      }
+      return await use(endpoint)
+    } finally {
+      await endpoint.close()
     }
-    for (const [arm, worker] of workers) {
+  }
+
+  await withEndpoint('none', async (endpoint) => {
+    for (const arm of workers.keys()) {
       progress(`${name}: warming up ${arm}`)
-      await worker.prepare(name, { url: endpoint.url, region: REGION, modelId: MODEL_ID, prompt, maxTokens })
-      await runChecked(arm, warmUpCalls)
+      await callTo(endpoint, arm, warmUpCalls)
     }
-    return await paired({
+  })
+  return withEndpoint(latency, async (endpoint) => {
+    // A new client's first call is dearer than the others.
+    for (const arm of workers.keys()) await callTo(endpoint, arm, 1)
+    return paired({
       arms: [...workers.keys()],
       rounds,
       measure: async (arm) => {
-        const { cpuUs, firstTokenMs } = await runChecked(arm, callsPerRound)
-        if (name === 'firstToken') return firstTokenMs
-        return cpuUs / callsPerRound / (name === 'token' ? maxTokens : 1)
+        const { cpuUs, firstTokenMs } = await callTo(endpoint, arm, callsPerRound)
+        return name === 'firstToken' ? firstTokenMs : cpuUs / perRound
       },
       onRound: (round) => {
         if (round % 5 === 0) progress(`${name}: round ${round + 1} of ${rounds}`)
       },
     })
-  } finally {
-    await endpoint.close()
-  }
+  })
 }

@@ -25,12 +25,14 @@ const places = [
   'by post',
 ]
 
-/**
- * A support thread of some 60 sentences (about 3 KB): long enough for the endpoint's extractive model to
- * answer 256 tokens from, and about what a real classification or summary is asked about.
- */
-export const prompt = `Summarise this thread.\n\n${Array.from({ length: 60 }, (_, at) => {
+const thread = Array.from({ length: 24 }, (_, at) => {
   const pick = (words: readonly string[], step: number) =>
     words[(at * step + Math.floor(at / 7)) % words.length]
   return `${pick(subjects, 3)} ${pick(verbs, 5)} ${pick(places, 1)}, case ${1_000 + at * 37}.`
-}).join(' ')}`
+})
+
+/**
+ * A support thread of a little over 1 KB, about what a classification or a summary is made of. The endpoint's
+ * model can only repeat sentences: it is asked for enough of them to fill every answer up to its `maxTokens`.
+ */
+export const prompt = `Summarise this thread in 22 sentences.\n\n${thread.join(' ')}`

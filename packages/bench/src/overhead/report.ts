@@ -5,11 +5,12 @@ import { relativeSpread } from '../statistics.ts'
 import { table } from '../table.ts'
 import type { ArmName } from './arm.ts'
 import { type MeasureName, measures } from './measures.ts'
-import type { OverheadResults } from './overhead.ts'
+import type { AnyArm, OverheadResults } from './overhead.ts'
 
 const titles: Record<MeasureName, string> = {
   buffered: `CPU per buffered call of ${measures.buffered.maxTokens} tokens, µs`,
   token: `CPU per streamed token, in streams of ${measures.token.maxTokens} tokens, µs`,
+  tokenAtOnce: 'The same when all tokens arrive at once, µs',
   firstToken: 'Time to first token, ms',
 }
 
@@ -59,11 +60,7 @@ export function overheadReport(arms: readonly ArmName[], results: OverheadResult
   }
 }
 
-function measureTable(
-  name: MeasureName,
-  arms: readonly ArmName[],
-  result: PairedResult<ArmName | typeof AA>,
-): string {
+function measureTable(name: MeasureName, arms: readonly ArmName[], result: PairedResult<AnyArm>): string {
   const [compared, sign] = name === 'firstToken' ? (['difference', '-'] as const) : (['ratio', 'x'] as const)
   const baseline = arms[0]!
   const others = arms.filter((arm) => arm === baseline || arm === 'sdkReused')
