@@ -55,9 +55,9 @@ export async function localCommand(argv: readonly string[]): Promise<void> {
 
 function bedrockOptions(argv: readonly string[]): BedrockOptions {
   const values = parse(argv)
-  const firstTokenMs = number('first-token-ms', values['first-token-ms'], 0)
-  const tokensPerSecond = number('tokens-per-second', values['tokens-per-second'], Number.MIN_VALUE)
-  const port = number('port', values.port, 0, 65_535)
+  const firstTokenMs = number('--first-token-ms', values['first-token-ms'], 'from 0', (value) => value >= 0)
+  const tokensPerSecond = number('--tokens-per-second', values['tokens-per-second'], ...aboveZero)
+  const port = number('--port', values.port, 'from 0 to 65535', (value) => value >= 0 && value <= 65_535)
   return {
     ...(port !== undefined && { port }),
     ...((firstTokenMs ?? tokensPerSecond) !== undefined && {
@@ -82,16 +82,18 @@ function parse(argv: readonly string[]) {
   }
 }
 
+const aboveZero = ['above 0', (value: number) => value > 0] as const
+
 function number(
   name: string,
   text: string | undefined,
-  min: number,
-  max = Number.MAX_VALUE,
+  range: string,
+  isInRange: (value: number) => boolean,
 ): number | undefined {
   if (text === undefined) return undefined
   const value = text.trim() === '' ? Number.NaN : Number(text)
-  if (value >= min && value <= max) return value
-  throw usage(`--${name} needs a number, not '${text}'`)
+  if (Number.isFinite(value) && isInRange(value)) return value
+  throw usage(`${name} needs a number ${range}, not '${text}'`)
 }
 
 function url(text: string): string {
@@ -108,7 +110,10 @@ function quota(list: string): Record<string, number> {
       if (!Object.hasOwn(quotaNames, name)) {
         throw usage(`--quota knows tpm, rpm and tpd, not '${part}'. An example: --quota tpm=200000,rpm=100`)
       }
-      return [quotaNames[name as keyof typeof quotaNames], number(`quota ${name}`, value ?? '', 1) ?? 0]
+      return [
+        quotaNames[name as keyof typeof quotaNames],
+        number(`--quota ${name}`, value ?? '', ...aboveZero) ?? 0,
+      ]
     }),
   )
 }
