@@ -61,13 +61,13 @@ export async function sendWhole(
 /** Answers event by event. Tells the outcome. */
 export async function answerStream(job: Job): Promise<string> {
   const { exchange, entry, dialect, fault } = job
-  const answer = dialect.stream(job.prompt)
+  const answer = dialect.stream(job.prompt, job.request.modelId)
   const ending: Ending = { stopReason: 'end_turn' }
   const frames = answer.start()
   let events = 0
   let begun = false
   const begin = () => {
-    if (!begun) job.head({ 'content-type': 'application/vnd.amazon.eventstream' })
+    if (!begun) job.head({ 'content-type': 'application/vnd.amazon.eventstream', ...dialect.streamHeaders })
     begun = true
   }
   const taken = (count: number) => {

@@ -1,5 +1,5 @@
 /** A dialect is how one operation spells requests and answers: Converse's, or that of one family of bodies. */
-import type { AnswerEnd, JsonObject, ModelRequest, Piece } from './request.ts'
+import type { AnswerEnd, JsonObject, ModelRequest, Piece, PromptTokens } from './request.ts'
 
 /** A stretch of the prompt: text, a number of tokens that is no text (an image), or a cache point. */
 export type PromptPart = string | number | { cachePoint: { ttl: '5m' | '1h' } }
@@ -12,11 +12,11 @@ export interface ParsedBody {
   metadata?: Record<string, string>
 }
 
-/** Spells one streamed answer, as frames. */
-export interface AnswerStream {
-  start(): Buffer[]
-  piece(piece: Piece): Buffer[]
-  end(end: AnswerEnd): Buffer[]
+/** Spells one streamed answer, in frames or in whatever becomes frames. */
+export interface AnswerStream<Part> {
+  start(): Part[]
+  piece(piece: Piece): Part[]
+  end(end: AnswerEnd): Part[]
 }
 
 /** Reads bodies and spells answers. */
@@ -25,7 +25,9 @@ export interface Dialect {
   parse(modelId: string, body: JsonObject): ParsedBody
   /** The body of a whole answer, and headers of its own. */
   whole(pieces: readonly Piece[], end: AnswerEnd): { json: string; headers: Record<string, string> }
-  stream(prompt: { inputTokens: number }): AnswerStream
+  /** Headers of a streamed answer beside its content type. */
+  streamHeaders: Record<string, string>
+  stream(prompt: PromptTokens, modelId: string): AnswerStream<Buffer>
 }
 
 /** A block of an answer: text, or a tool call with its input as JSON text. */
@@ -44,6 +46,10 @@ export function blocksOf(pieces: readonly Piece[]): Block[] {
   }
   return blocks
 }
+
+/** The text of a whole answer. */
+export const textOf = (pieces: readonly Piece[]): string =>
+  pieces.filter((piece) => typeof piece === 'string').join('')
 
 /** The input of a tool call; a call that was cut off by the token limit has none that can be read. */
 export function toolInput(inputJson: string): JsonObject {

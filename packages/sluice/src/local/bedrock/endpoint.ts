@@ -11,6 +11,7 @@ import { promptCache } from './prompt-cache.ts'
 import { type QuotaRule, quotaRules } from './quota.ts'
 import type { LocalModel } from './request.ts'
 import { type Service, serve } from './serve.ts'
+import { type UpstreamOptions, upstreamModel } from './upstream.ts'
 
 /** Options of {@link startBedrock}. */
 export interface BedrockOptions {
@@ -28,8 +29,8 @@ export interface BedrockOptions {
   models?: Record<string, Partial<ModelLimits>>
   /** What makes the answers. @default the built-in extractive model */
   model?: LocalModel
-  /** Base URL of an OpenAI-compatible server that makes the answers instead, e.g. `http://127.0.0.1:11434`. */
-  upstream?: string
+  /** An OpenAI-compatible server that makes the answers instead, at its own speed unless `latency` is given. */
+  upstream?: string | UpstreamOptions
   /** Seed of jitter and of faults with a probability. @default 1 */
   seed?: number
   /** How many request records are kept. @default 10_000 */
@@ -73,19 +74,18 @@ export interface LocalBedrock {
 export async function startBedrock({
   port = 0,
   host = '127.0.0.1',
-  latency = {},
+  upstream,
+  latency = upstream ? 'none' : {},
   faults = [],
   quotas = [],
   models = {},
-  upstream,
-  model = extractive,
+  model = upstream ? upstreamModel(typeof upstream === 'string' ? { url: upstream } : upstream) : extractive,
   seed = 1,
   keepRequests = 10_000,
   clock = systemClock,
 }: BedrockOptions = {}): Promise<LocalBedrock> {
   const random = seededRandom(seed)
   const account = openAccount({ keep: keepRequests })
-  void upstream
   const service: Service = {
     account,
     clock,

@@ -65,8 +65,10 @@ export function http1Exchange(request: IncomingMessage, response: ServerResponse
 /** The exchange of a request that came over HTTP/2. */
 export function http2Exchange(stream: ServerHttp2Stream, headers: Http2Headers, socket: Socket): Exchange {
   const abort = new AbortController()
+  let ended = false
   stream.on('close', () => {
-    if (!stream.writableEnded) abort.abort()
+    // Not writableEnded: Node ends the writable side itself when the client resets the stream without an error.
+    if (!ended) abort.abort()
   })
   // A reset shows as 'close'; without a listener its error event would end the process.
   stream.on('error', () => {})
@@ -82,7 +84,10 @@ export function http2Exchange(stream: ServerHttp2Stream, headers: Http2Headers, 
       if (!stream.destroyed) stream.respond({ ':status': status, ...answer })
     },
     write: (chunk) => written(stream, chunk),
-    end: (chunk) => void stream.end(chunk),
+    end: (chunk) => {
+      ended = true
+      stream.end(chunk)
+    },
     resetConnection: async () => {
       await flushed(stream, abort.signal)
       socket.resetAndDestroy()

@@ -2,6 +2,9 @@
 import { converse } from './converse.ts'
 import type { Dialect } from './dialect.ts'
 import type { Exchange } from './exchange.ts'
+import { familyOf } from './families.ts'
+import { invoke } from './invoke.ts'
+import { objectAt, parseJson, stringAt } from './json.ts'
 import type { Operation } from './request.ts'
 
 /** Where a request goes. */
@@ -34,6 +37,18 @@ export function routeOf({ method, path }: Pick<Exchange, 'method' | 'path'>): Ro
 }
 
 /** The dialect of an operation's bodies. */
-export function dialectOf(_operation: Operation, _baseModel: string): Dialect {
-  return converse
+export function dialectOf(operation: Operation, baseModel: string): Dialect {
+  if (operation === 'count-tokens') return { ...converse, parse: parseCountTokens(baseModel) }
+  return operation.startsWith('converse') ? converse : invoke(familyOf(baseModel))
 }
+
+/** CountTokens wraps a request of either kind. */
+const parseCountTokens =
+  (baseModel: string): Dialect['parse'] =>
+  (modelId, { input }) => {
+    const { converse: talk, invokeModel } = objectAt(input, 'input')
+    if (talk) return converse.parse(modelId, objectAt(talk, 'input.converse'))
+    const { body } = objectAt(invokeModel, 'input.invokeModel')
+    const bytes = Buffer.from(stringAt(body, 'input.invokeModel.body'), 'base64')
+    return familyOf(baseModel).parse(modelId, parseJson(bytes))
+  }

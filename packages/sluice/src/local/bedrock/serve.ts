@@ -3,8 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { answerStream, answerWhole, sendWhole } from './answer.ts'
 import type { Clock } from './clock.ts'
 import type { Account, RequestEntry } from './counters.ts'
+import { exceptionFrame } from './event-stream.ts'
 import type { Exchange } from './exchange.ts'
 import type { Faults } from './faults.ts'
+import { parseJson } from './json.ts'
 import type { Pace } from './latency.ts'
 import { baseModelOf, limitsOf, type ModelLimits } from './models.ts'
 import type { PromptCache } from './prompt-cache.ts'
@@ -28,7 +30,6 @@ export interface Service {
 
 const BODY_LIMIT_BYTES = 25 * 1024 * 1024
 const REFUSALS = { requests: TOO_MANY_REQUESTS, tokens: TOO_MANY_TOKENS, daily: TOO_MANY_TOKENS_PER_DAY }
-const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** Answers one request. It never rejects: whatever happens becomes an answer and a record. */
 export async function serve(service: Service, exchange: Exchange): Promise<void> {
@@ -78,7 +79,8 @@ async function answer(
   const readAt = clock.now()
 
   const dialect = dialectOf(operation, baseModel)
-  const { request, prompt: parts, metadata } = dialect.parse(modelId, readJson(body, operation))
+  const { request, prompt: parts, ...parsed } = dialect.parse(modelId, readJson(body, operation))
+  const metadata = parsed.metadata ?? headerMetadata(exchange)
   if (metadata) record.metadata = metadata
   const prompt = service.promptCache.measure(modelId, parts)
   const { inputTokens, cacheReadTokens, cacheWriteTokens } = prompt
@@ -137,7 +139,8 @@ function fail(exchange: Exchange, { record, sent }: RequestEntry, error: unknown
       ? error
       : new ServiceError('InternalServerException', 500, `The local endpoint failed: ${error}`)
   if (record.status !== 0) {
-    void exchange.resetStream('INTERNAL_ERROR')
+    // The headers are gone and so is the status; only streams can fail this late.
+    exchange.end(exceptionFrame('internalServerException', known.message))
     return known.name
   }
   record.status = known.status
@@ -154,19 +157,21 @@ function fail(exchange: Exchange, { record, sent }: RequestEntry, error: unknown
   return known.status === 429 ? 'throttled' : known.name
 }
 
+/** Converse's body is read by the front of the service, which has an exception of its own for what it cannot read. */
 function readJson(body: Buffer, operation: Operation): JsonObject {
   try {
-    const value: unknown = JSON.parse(utf8.decode(body))
-    if (value && typeof value === 'object' && !Array.isArray(value)) return value as JsonObject
-  } catch {
-    // Told below: the parser's own message would quote the prompt.
-  }
-  if (!operation.startsWith('invoke')) {
+    return parseJson(body)
+  } catch (error) {
+    if (operation.startsWith('invoke')) throw error
     throw new ServiceError('SerializationException', 400, 'The request body is not a JSON object in UTF-8.')
   }
-  throw invalid(
-    'Malformed input request: the body is not a JSON object in UTF-8, please reformat your input and try again.',
-  )
+}
+
+/** `requestMetadata` of InvokeModel travels in a header. */
+function headerMetadata({ headers }: Exchange): Record<string, string> | undefined {
+  const json = headers['x-amzn-bedrock-request-metadata']
+  if (json === undefined) return undefined
+  return parseJson(Buffer.from(String(json))) as Record<string, string>
 }
 
 function checkLimits(maxTokens: number | undefined, promptTokens: number, limits: ModelLimits): void {

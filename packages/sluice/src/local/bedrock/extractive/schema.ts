@@ -21,18 +21,18 @@ interface Fill {
 const DEEPEST = 12
 
 /** What the text tells of a field; nothing if it tells nothing. */
-function find(given: JsonObject, name: string, fill: Fill): Json | undefined {
+function find(given: Json | undefined, name: string, fill: Fill): Json | undefined {
   const schema = resolve(given, fill.root)
   if (fill.depth > DEEPEST) return undefined
   if (schema.const !== undefined) return schema.const
   const hint = `${name} ${schema.title ?? ''} ${schema.description ?? ''}`
-  const labels = schema.enum as Json[] | undefined
-  if (labels) {
+  const labels = listOr(schema.enum)
+  if (labels.length > 0) {
     const { label, score } = bestLabel(labels.map(String), fill.text)
     return score > 0 ? labels.find((value) => String(value) === label) : undefined
   }
-  const options = (schema.anyOf ?? schema.oneOf) as JsonObject[] | undefined
-  if (options) {
+  const options = listOr(schema.anyOf ?? schema.oneOf)
+  if (options.length > 0) {
     for (const option of options) {
       const value = find(option, name, fill)
       if (value !== undefined && value !== null) return value
@@ -61,10 +61,10 @@ function find(given: JsonObject, name: string, fill: Fill): Json | undefined {
 }
 
 function findObject(schema: JsonObject, fill: Fill): JsonObject | undefined {
-  const required = new Set((schema.required ?? []) as string[])
+  const required = new Set(listOr(schema.required))
   const value: JsonObject = {}
   let told = fill.depth === 0
-  for (const [name, property] of Object.entries((schema.properties ?? {}) as Record<string, JsonObject>)) {
+  for (const [name, property] of Object.entries(objectOr(schema.properties))) {
     const inner = { ...fill, depth: fill.depth + 1 }
     const found = find(property, name, inner)
     if (found !== undefined) {
@@ -76,12 +76,12 @@ function findObject(schema: JsonObject, fill: Fill): JsonObject | undefined {
 }
 
 function findList(schema: JsonObject, name: string, fill: Fill): Json[] | undefined {
-  const items = resolve((schema.items ?? {}) as JsonObject, fill.root)
+  const items = resolve(schema.items, fill.root)
   const most = Number(schema.maxItems ?? 5)
   const least = Number(schema.minItems ?? 0)
   let found: Json[]
-  if (items.enum) {
-    const ranked = rankLabels((items.enum as Json[]).map(String), fill.text).filter(({ score }) => score > 0)
+  if (listOr(items.enum).length > 0) {
+    const ranked = rankLabels(listOr(items.enum).map(String), fill.text).filter(({ score }) => score > 0)
     found = ranked.sort((a, b) => b.score - a.score).map(({ label }) => label)
   } else if (typeOf(items) === 'string')
     found = keyTerms(name, fill.text).map((term) => fit(term, items, fill.text))
@@ -97,29 +97,27 @@ function findList(schema: JsonObject, name: string, fill: Fill): Json[] | undefi
 }
 
 /** The plainest value that a field can have. */
-function plain(given: JsonObject, name: string, fill: Fill): Json {
+function plain(given: Json | undefined, name: string, fill: Fill): Json {
   const schema = resolve(given, fill.root)
   if (schema.default !== undefined) return schema.default
   if (schema.const !== undefined) return schema.const
   if (allowsNull(schema) || fill.depth > DEEPEST) return null
-  const labels = schema.enum as Json[] | undefined
-  if (labels) {
+  const labels = listOr(schema.enum)
+  if (labels.length > 0) {
     const { label } = bestLabel(labels.map(String), '')
     return labels.find((value) => String(value) === label) ?? null
   }
-  const options = (schema.anyOf ?? schema.oneOf) as JsonObject[] | undefined
-  if (options?.[0]) return plain(options[0], name, fill)
+  const options = listOr(schema.anyOf ?? schema.oneOf)
+  if (options.length > 0) return plain(options[0], name, fill)
   const deeper = { ...fill, depth: fill.depth + 1 }
   switch (typeOf(schema)) {
     case 'object': {
-      const properties = (schema.properties ?? {}) as Record<string, JsonObject>
-      const required = ((schema.required ?? []) as string[]).filter((key) => key in properties)
-      return Object.fromEntries(required.map((key) => [key, plain(properties[key]!, key, deeper)]))
+      const properties = objectOr(schema.properties)
+      const required = listOr(schema.required).map(String)
+      return Object.fromEntries(required.map((key) => [key, plain(properties[key], key, deeper)]))
     }
     case 'array':
-      return Array.from({ length: Number(schema.minItems ?? 0) }, () =>
-        plain((schema.items ?? {}) as JsonObject, name, deeper),
-      )
+      return Array.from({ length: Number(schema.minItems ?? 0) }, () => plain(schema.items, name, deeper))
     case 'integer':
     case 'number':
       return clip(0, schema)
@@ -141,20 +139,20 @@ const PLAIN_FORMATS: Record<string, string> = {
 }
 
 /** Follows references and joins `allOf`. */
-function resolve(schema: JsonObject, root: JsonObject): JsonObject {
-  let found: JsonObject = schema
+function resolve(schema: Json | undefined, root: JsonObject): JsonObject {
+  let found = objectOr(schema)
   for (let step = 0; typeof found.$ref === 'string' && step < DEEPEST; step++) {
     const path = found.$ref.replace(/^#\/?/, '').split('/').filter(Boolean)
-    found = path.reduce<JsonObject>((at, key) => (at[key] ?? {}) as JsonObject, root)
+    found = path.reduce((at, key) => objectOr(at[key]), root)
   }
   if (!Array.isArray(found.allOf)) return found
-  const parts = (found.allOf as JsonObject[]).map((part) => resolve(part, root))
+  const parts = found.allOf.map((part) => resolve(part, root))
   const properties = Object.assign(
     {},
     ...parts.map((part) => part.properties),
     found.properties,
   ) as JsonObject
-  const required = [...parts, found].flatMap((part) => (part.required ?? []) as string[])
+  const required = [...parts, found].flatMap((part) => listOr(part.required))
   return Object.assign({}, ...parts, found, { properties, required, allOf: undefined }) as JsonObject
 }
 
@@ -165,7 +163,7 @@ function typeOf({ type, properties, items }: JsonObject): string {
 
 function allowsNull({ type, anyOf, oneOf }: JsonObject): boolean {
   if (type === 'null' || (Array.isArray(type) && type.includes('null'))) return true
-  return ((anyOf ?? oneOf ?? []) as JsonObject[]).some((option) => option.type === 'null')
+  return listOr(anyOf ?? oneOf).some((option) => objectOr(option).type === 'null')
 }
 
 function clip(value: number, schema: JsonObject): number {
@@ -199,3 +197,7 @@ function fit(value: string, { minLength = 0, maxLength, pattern }: JsonObject, t
   const most = Number(maxLength ?? Number.POSITIVE_INFINITY)
   return (value.length > most ? value.slice(0, most) : value).padEnd(Number(minLength), '-')
 }
+
+const objectOr = (value: Json | undefined): JsonObject =>
+  value && typeof value === 'object' && !Array.isArray(value) ? value : {}
+const listOr = (value: Json | undefined): Json[] => (Array.isArray(value) ? value : [])

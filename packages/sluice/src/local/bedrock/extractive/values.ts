@@ -20,7 +20,7 @@ const BY_NAME: readonly [RegExp, RegExp][] = [
   [/\b(?:date|day|deadline)\b|[dD]ate$|_at$|At$/, /\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b/],
   [
     /\b(?:id|code|reference|number|order|invoice|sku)\b|Id$|_id$|Number$/i,
-    /\b(?=[\w-]*\d)[A-Z]*[-#]?\d[\w-]+\b|#\d+/,
+    /\b[A-Z]{1,5}[-_]?\d[\w-]*\b|#\d+|\b\d{4,}\b/,
   ],
   [/currency/i, /\b(?:USD|EUR|GBP|CHF|JPY)\b|[$€£]/],
 ]
