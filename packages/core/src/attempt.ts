@@ -12,6 +12,7 @@ import type {
   ModelRequest,
   OpenCall,
   Seen,
+  Sent,
 } from './call.ts'
 import { abortError } from './clock.ts'
 import { ScopeEndedError, SluiceError } from './errors.ts'
@@ -53,6 +54,8 @@ export interface OpenAttempt extends Attempt {
   sending(): void
   note(event: unknown, read: (event: unknown, seen: Seen) => void): void
   end(status: Status, error?: Error): void
+  /** The answer is whole and only its usage is outstanding: the end of the scope waits for it instead of aborting it. */
+  detach(): void
   /** Tells the provider to stop; for an attempt that ended before the provider did. */
   stop(): void
 }
@@ -90,8 +93,9 @@ export async function sendAttempt(request: ModelRequest, context: AttemptContext
   const attempt = context.attempt as OpenAttempt
   attempt.sending()
   const { transport } = request
+  let sent: Sent | undefined
   try {
-    const sent = await transport.send(request, context)
+    sent = await transport.send(request, context)
     if (sent.events) {
       return { output: sent.output, events: await openStream(attempt, sent, transport) }
     }
@@ -103,6 +107,7 @@ export async function sendAttempt(request: ModelRequest, context: AttemptContext
   } catch (thrown) {
     const error = attempt.signal.aborted ? abortError(attempt.signal) : transport.toError(thrown)
     attempt.end('failed', error)
+    if (sent?.events) attempt.stop()
     throw error
   }
 }
@@ -213,6 +218,9 @@ function openAttempt(request: ModelRequest, context: CallContext): OpenAttempt {
       for (const listener of endListeners) handOver(listener)
       publishAttempt(scope, call, attempt, outcome)
       call.attemptEnded(outcome)
+    },
+    detach() {
+      parent.removeEventListener('abort', onParentAbort)
     },
     stop() {
       controller.abort(new ScopeEndedError('The attempt has ended.', { code: 'scope_ended' }))

@@ -24,10 +24,7 @@ export async function openStream(
       throw abortError(attempt.signal)
     }
     const step = await source.next()
-    if (step.done) {
-      attempt.stop()
-      throw interrupted(attempt)
-    }
+    if (step.done) throw interrupted(attempt)
     attempt.note(step.value, read)
     early.push(step.value)
   }
@@ -83,16 +80,16 @@ function watched(
 
   /** For callers that stop at the last word of the answer: what still follows is its exact usage. */
   async function readUsage(): Promise<void> {
-    const { scope } = attempt.context
-    const giveUp = new AbortController()
+    const { clock, deadlineMs } = attempt.context.scope
+    const enough = new AbortController()
+    attempt.detach()
     const rest = (async () => {
-      for (let step = await source.next(); !step.done && !attempt.ended; step = await source.next()) {
+      for (let step = await source.next(); !step.done; step = await source.next())
         attempt.note(step.value, read)
-      }
     })()
-    await Promise.race([rest, sleep(scope.clock, usageWithinMs, giveUp.signal)]).catch(() => {})
-    giveUp.abort()
-    if (attempt.ended) return
+    const withinMs = Math.max(0, Math.min(usageWithinMs, (deadlineMs - clock.now()) / 2))
+    await Promise.race([rest, sleep(clock, withinMs, enough.signal)]).catch(() => {})
+    enough.abort()
     attempt.end('answered')
     if (attempt.seen.usage === undefined) attempt.stop()
   }
@@ -121,7 +118,8 @@ function watched(
     try {
       resolveRead(settle(value))
     } catch (error) {
-      rejectRead?.(error as Error)
+      // A policy that listens to events may throw as well.
+      rejectRead?.(finished ? (error as Error) : fail(error as Error))
     }
   }
 

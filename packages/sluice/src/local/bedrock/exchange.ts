@@ -127,7 +127,8 @@ function written(target: Answer, chunk: Buffer): Promise<void> {
 /** Resolves when everything written has been handed to the system, or the client has gone. */
 function flushed(target: Answer, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (target.destroyed || signal.aborted) return resolve()
+    // Where nothing was written there is nothing to wait for; an empty write would send the headers of a 200.
+    if (target.destroyed || signal.aborted || !target.headersSent) return resolve()
     signal.addEventListener('abort', () => resolve(), { once: true })
     target.write('', () => resolve())
   })

@@ -1,0 +1,187 @@
+import {
+  BedrockRuntimeClient,
+  ConverseCommand,
+  ConverseStreamCommand,
+  InvokeModelCommand,
+  InvokeModelWithResponseStreamCommand,
+} from '@aws-sdk/client-bedrock-runtime'
+import { currentScope } from '@sluice/core'
+import { type ProviderFault, type ProviderHarness, providerConformance } from '@sluice/core/testing'
+import { NodeHttpHandler } from '@smithy/node-http-handler'
+import { type FaultRule, type LocalBedrock, startBedrock } from 'sluice/local'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { bedrock, guarded } from '../bedrock.ts'
+import { retry } from '../retry.ts'
+
+const modelId = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0'
+const prompt = 'The card never came. I have waited for two weeks. Please send another one to my new address.'
+const messages = [{ role: 'user' as const, content: [{ text: prompt }] }]
+const body = JSON.stringify({
+  anthropic_version: 'bedrock-2023-05-31',
+  max_tokens: 50,
+  messages: [{ role: 'user', content: [{ type: 'text', text: prompt }] }],
+})
+
+/** Events of an answer before its first content: messageStart; for the Anthropic body also the start of its block. */
+const headEvents = { ConverseStream: 1, InvokeModelWithResponseStream: 2 }
+
+function faultRule(fault: ProviderFault, head: number): FaultRule {
+  const rules: Record<ProviderFault, FaultRule> = {
+    throttle: { fault: 'throttle' },
+    'daily-throttle': { fault: 'throttle', daily: true },
+    unavailable: { fault: 'error', name: 'ServiceUnavailableException', status: 503 },
+    invalid: { fault: 'error', name: 'ValidationException', status: 400 },
+    denied: { fault: 'error', name: 'AccessDeniedException', status: 403 },
+    refused: { fault: 'refuse' },
+    slow: { fault: 'slowStart', ms: 600_000 },
+    'stall-before': { fault: 'stall', afterEvents: 0 },
+    'stall-after': { fault: 'stall', afterEvents: head + 2 },
+    'cut-before': { fault: 'cut', afterEvents: head },
+    'cut-after': { fault: 'cut', afterEvents: head + 2 },
+    'truncate-before': { fault: 'truncate', afterEvents: head },
+    'truncate-after': { fault: 'truncate', afterEvents: head + 2 },
+    'throttle-in-stream-before': { fault: 'streamException', name: 'throttlingException', afterEvents: head },
+    'throttle-in-stream-after': {
+      fault: 'streamException',
+      name: 'throttlingException',
+      afterEvents: head + 2,
+    },
+    'garbage-after': { fault: 'garbage', afterEvents: head + 2 },
+    'unknown-event': { fault: 'unknownEvent', afterEvents: head + 1 },
+  }
+  return rules[fault]
+}
+
+function newClient(endpoint: LocalBedrock, protocol: 'h2' | 'http1'): BedrockRuntimeClient {
+  return guarded(
+    new BedrockRuntimeClient({
+      endpoint: endpoint.url,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+      ...(protocol === 'http1' && { requestHandler: new NodeHttpHandler() }),
+    }),
+  )
+}
+
+type Operation = 'Converse' | 'ConverseStream' | 'InvokeModel' | 'InvokeModelWithResponseStream'
+
+interface Way {
+  readonly name: string
+  readonly operation: Operation
+  readonly protocol?: 'h2' | 'http1'
+  call(
+    client: BedrockRuntimeClient,
+    options: { signal?: AbortSignal; onContent?: () => boolean },
+  ): Promise<void>
+}
+
+function send(signal: AbortSignal | undefined) {
+  return signal ? { abortSignal: signal } : {}
+}
+
+const sdkWays: readonly Way[] = [
+  {
+    name: 'Converse',
+    operation: 'Converse',
+    async call(client, { signal }) {
+      await client.send(new ConverseCommand({ modelId, messages }), send(signal))
+    },
+  },
+  {
+    name: 'ConverseStream',
+    operation: 'ConverseStream',
+    async call(client, { signal, onContent = () => true }) {
+      const { stream = [] } = await client.send(
+        new ConverseStreamCommand({ modelId, messages }),
+        send(signal),
+      )
+      for await (const { contentBlockDelta } of stream) if (contentBlockDelta && !onContent()) break
+    },
+  },
+  {
+    name: 'InvokeModel',
+    operation: 'InvokeModel',
+    async call(client, { signal }) {
+      await client.send(
+        new InvokeModelCommand({ modelId, contentType: 'application/json', body }),
+        send(signal),
+      )
+    },
+  },
+  {
+    name: 'InvokeModelWithResponseStream',
+    operation: 'InvokeModelWithResponseStream',
+    async call(client, { signal, onContent = () => true }) {
+      const command = new InvokeModelWithResponseStreamCommand({
+        modelId,
+        contentType: 'application/json',
+        body,
+      })
+      const { body: stream = [] } = await client.send(command, send(signal))
+      for await (const { chunk } of stream) {
+        if (Buffer.from(chunk?.bytes ?? []).includes('content_block_delta') && !onContent()) break
+      }
+    },
+  },
+]
+
+const ways: readonly Way[] = [
+  ...sdkWays.map((way) => ({ ...way, name: `guarded ${way.name} over HTTP/2` })),
+  ...sdkWays.map((way) => ({
+    ...way,
+    name: `guarded ${way.name} over HTTP/1.1`,
+    protocol: 'http1' as const,
+  })),
+  {
+    name: 'model.invoke',
+    operation: 'Converse',
+    async call(client, { signal }) {
+      const model = bedrock(modelId, { client }).bind(
+        currentScope() as NonNullable<ReturnType<typeof currentScope>>,
+      )
+      await model.invoke(prompt, signal && { signal })
+    },
+  },
+  {
+    name: 'model.stream',
+    operation: 'ConverseStream',
+    async call(client, { signal, onContent = () => true }) {
+      const model = bedrock(modelId, { client }).bind(
+        currentScope() as NonNullable<ReturnType<typeof currentScope>>,
+      )
+      const stream = await model.stream(prompt, signal && { signal })
+      for await (const _ of stream.text) if (!onContent()) break
+    },
+  },
+]
+
+for (const way of ways) {
+  describe(way.name, () => {
+    let endpoint: LocalBedrock
+    let client: BedrockRuntimeClient
+    beforeAll(async () => {
+      endpoint = await startBedrock({ latency: 'none' })
+      client = newClient(endpoint, way.protocol ?? 'h2')
+    })
+    afterAll(async () => {
+      client.destroy()
+      await endpoint.close()
+    })
+
+    const head = way.operation in headEvents ? headEvents[way.operation as keyof typeof headEvents] : 0
+    const harness: ProviderHarness = {
+      streaming: way.operation.includes('Stream'),
+      policies: () => [retry({ random: () => 0 })],
+      // Over HTTP/1.1 the connection is dropped, and nothing says that the request was not looked at.
+      without: way.protocol === 'http1' ? ['refused'] : [],
+      fail: (fault, times) =>
+        endpoint.setFaults(fault ? [{ ...faultRule(fault, head), ...(times && { first: times }) }] : []),
+      call: (options) => way.call(client, options),
+      counters: () => endpoint.counters(),
+      reset: () => endpoint.reset(),
+      idle: () => endpoint.idle(),
+      arrived: () => endpoint.until(({ requests }) => requests > 0),
+    }
+    for (const { name, run } of providerConformance(harness)) test(name, run)
+  })
+}
