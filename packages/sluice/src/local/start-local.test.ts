@@ -31,7 +31,11 @@ test('a function reaches Bedrock and SQS through its environment alone, and the 
 
 test('everything is gone after closing: processes, sockets, timers and files', async () => {
   const TMPDIR = await mkdtemp(join(tmpdir(), 'sluice-test-'))
-  const { code, output, errors } = await runScript(fixture('whole-cloud.ts'), { TMPDIR })
+  const { code, output, errors } = await runScript(fixture('whole-cloud.ts'), {
+    TMPDIR,
+    // The emulator of SQS loads node:sqlite, about which Node 22 warns.
+    NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
+  })
   expect({ code, errors }).toEqual({ code: 0, errors: '' })
   const { error, pids, resources } = JSON.parse(output)
   expect(error).toBeUndefined()

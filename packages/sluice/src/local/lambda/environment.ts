@@ -25,12 +25,12 @@ export interface SandboxEnvironmentOptions {
   readonly taskRoot: string
   readonly handler: string
   readonly runtimeApi: string
-  /** The user's own; they cannot replace what Lambda reserves. */
+  /** The user's own. They may name another Region and other credentials, but not what makes it a sandbox. */
   readonly variables: Readonly<Record<string, string>>
   readonly managedInstances: ManagedInstances | undefined
 }
 
-/** The variables that Lambda itself sets in a Node.js sandbox; nothing of the developer's shell but `PATH`. */
+/** The variables that Lambda sets in a Node.js sandbox and the user's; nothing of the developer's shell but `PATH`. */
 export function sandboxEnvironment({
   functionName,
   memoryMb,
@@ -45,8 +45,8 @@ export function sandboxEnvironment({
     LANG: 'en_US.UTF-8',
     PATH: process.env.PATH ?? '',
     TZ: ':UTC',
-    ...variables,
     ...localCredentials,
+    ...variables,
     _HANDLER: handler,
     AWS_EXECUTION_ENV: `AWS_Lambda_nodejs${process.versions.node.split('.')[0]}.x`,
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memoryMb),

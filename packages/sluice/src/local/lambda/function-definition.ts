@@ -13,6 +13,7 @@ export interface FunctionDefinition {
   readonly timeoutMs?: number
   /** Bounds the heap as on Lambda. @default 1024 */
   readonly memoryMb?: number
+  /** May also replace the Region, the credentials and the endpoints of the local cloud. */
   readonly environment?: Readonly<Record<string, string>>
   /** Sandboxes at most; further events wait in line, where AWS would answer with a throttle. @default 10 */
   readonly concurrency?: number

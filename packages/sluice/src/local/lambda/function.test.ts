@@ -1,15 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { isAlive } from '../testing.ts'
 import type { LogLine } from './function.ts'
 import { startFixture, startMeeting } from './testing.ts'
-
-function isAlive(pid: number | undefined): boolean {
-  try {
-    return process.kill(pid ?? 0, 0)
-  } catch {
-    return false
-  }
-}
 
 test('a TypeScript handler answers, and its sandbox is warm for the next event', async () => {
   const echo = await startFixture('echo.ts', { timeoutMs: 5_000 })
@@ -33,13 +26,16 @@ test('it sees the environment of Lambda, and nothing of the shell that started i
   process.env.SLUICE_TEST_SECRET = 'of the shell'
   const modes = await startFixture('modes.ts', {
     memoryMb: 512,
-    environment: { OWN: 'yes', AWS_REGION: 'no' },
+    environment: { OWN: 'yes', AWS_REGION: 'eu-central-1', AWS_LAMBDA_FUNCTION_NAME: 'no' },
+    nodeArguments: ['--import', 'data:text/javascript,process.env.IMPORTED = "first"'],
   })
   const { payload } = await modes.invoke<Record<string, string>>({ mode: 'environment' })
   delete process.env.SLUICE_TEST_SECRET
   expect(payload).toMatchObject({
     OWN: 'yes',
-    AWS_REGION: 'us-east-1',
+    IMPORTED: 'first',
+    AWS_REGION: 'eu-central-1',
+    AWS_ACCESS_KEY_ID: expect.stringMatching(/.+/),
     AWS_LAMBDA_FUNCTION_NAME: 'modes',
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '512',
     AWS_EXECUTION_ENV: expect.stringMatching(/^AWS_Lambda_nodejs\d+\.x$/),
