@@ -6,18 +6,14 @@ import {
   callModel,
   currentAttempt,
   currentScope,
-  estimateInputTokens,
   insideAttempt,
-  type ModelRequest,
   type Policy,
-  type Sent,
   type SluiceError,
 } from '@sluice/core'
 import { retry } from '../retry.ts'
 import { toSluiceError } from './errors.ts'
 import type { Headers } from './invoke-model.ts'
-import { baseModelOf } from './model-id.ts'
-import { type Operation, operations } from './operations.ts'
+import { operations, requestOf, sentOf } from './operations.ts'
 import { guardedRequestHandler, type RequestHandler } from './request-handler.ts'
 
 export interface GuardedOptions {
@@ -158,12 +154,12 @@ export function guarded<Client extends BedrockRuntimeClient>(
       defaults ??= config.maxAttempts().then((maxAttempts) => [retry({ maxAttempts })])
       let result: Result | undefined
       let attemptsMade = 0
-      const request = describe(operation, args.input, {
+      const request = requestOf(operation, args.input, {
         async send(request, { attempt }) {
           attemptsMade = attempt.number
           const input = request.payload as object
           result = await insideAttempt(scope, attempt, () => next({ ...args, input, [attemptKey]: attempt }))
-          return sentOf(operation, result)
+          return sentOf(operation, result.output, headersOf(result.response))
         },
         toError,
       })
@@ -206,36 +202,6 @@ function toError(thrown: unknown): SluiceError {
   return error
 }
 
-/** Describes an input of the SDK for the policies. */
-export function describe(
-  operation: Operation,
-  input: object,
-  transport: ModelRequest['transport'],
-): ModelRequest {
-  const { modelId, inputBytes, maxTokens } = operation.describe(input as never)
-  const baseModelId = baseModelOf(modelId)
-  return {
-    provider: 'bedrock',
-    modelId,
-    baseModelId,
-    operation: operation.name,
-    streaming: operation.events !== undefined,
-    inputBytes,
-    estimatedInputTokens: estimateInputTokens(baseModelId, inputBytes),
-    maxTokens,
-    payload: input,
-    transport,
-  }
-}
-
-/** A result of the SDK as core takes it. */
-export function sentOf(operation: Operation, { output, response }: Result): Sent {
-  const events =
-    operation.events && (output as Record<string, AsyncIterable<unknown> | undefined>)[operation.events]
-  const { headers = {} } = (response ?? {}) as { readonly headers?: Headers }
-  return { output, ...operation.sent(output as never, headers), events }
-}
-
 /** One attempt, as the SDK's retry strategies are spoken to. */
 const once = {
   acquireInitialRetryToken: async () => onceToken,
@@ -248,4 +214,8 @@ const onceToken = { getRetryCount: () => 0, getRetryDelay: () => 0, getRetryCost
 
 function signalOf(context: Record<string, unknown>): AbortSignal | undefined {
   return (context.__smithy_context as { readonly abortSignal?: AbortSignal } | undefined)?.abortSignal
+}
+
+function headersOf(response: unknown): Headers {
+  return (response as { readonly headers?: Headers } | undefined)?.headers ?? {}
 }

@@ -22,8 +22,8 @@ import type { CallSettings, Model, ModelProvider } from '../model.ts'
 import { retry } from '../retry.ts'
 import { answerOf, converseStream } from './converse-stream.ts'
 import { toSluiceError } from './errors.ts'
-import { describe, guarded, sentOf } from './guarded.ts'
-import { operations, toUsage } from './operations.ts'
+import { guarded } from './guarded.ts'
+import { operations, requestOf, sentOf, toUsage } from './operations.ts'
 
 /** What holds for every call, in the words of Converse; a prompt may say otherwise. */
 export interface BedrockSettings
@@ -107,7 +107,7 @@ export function bedrock(
       settings: CallSettings,
     ) {
       const operation = operations[name] as (typeof operations)[string]
-      const request = describe(operation, inputOf(prompt), {
+      const request = requestOf(operation, inputOf(prompt), {
         async send(request: ModelRequest, { attempt }: AttemptContext) {
           const input = request.payload as ConverseCommandInput
           const output = await insideAttempt(scope, attempt, () =>
@@ -115,7 +115,7 @@ export function bedrock(
               ? guardedClient.send(new ConverseCommand(input))
               : guardedClient.send(new ConverseStreamCommand(input)),
           )
-          return sentOf(operation, { output, response: undefined })
+          return sentOf(operation, output, {})
         },
         toError: toSluiceError,
       })

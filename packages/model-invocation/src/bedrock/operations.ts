@@ -1,8 +1,16 @@
 /** What Sluice knows of the four operations that run a model: how to describe a request and how to read an answer. */
 
 import type { ConverseStreamOutput, TokenUsage } from '@aws-sdk/client-bedrock-runtime'
-import type { Seen, Sent, Usage } from '@sluice/core'
+import {
+  estimateInputTokens,
+  type ModelRequest,
+  type Seen,
+  type Sent,
+  type Transport,
+  type Usage,
+} from '@sluice/core'
 import { type Headers, invokeModelUsage, readInvokeModelChunk } from './invoke-model.ts'
+import { baseModelOf } from './model-id.ts'
 
 /** What is needed of an input to describe it. */
 export interface Description {
@@ -55,6 +63,31 @@ export const operations: Readonly<Record<string, Operation>> = {
     describe: describeInvokeModel,
     sent: () => ({ read: readInvokeModelChunk }),
   },
+}
+
+/** An input of the SDK as policies see it. */
+export function requestOf(operation: Operation, input: object, transport: Transport): ModelRequest {
+  const { modelId, inputBytes, maxTokens } = operation.describe(input as never)
+  const baseModelId = baseModelOf(modelId)
+  return {
+    provider: 'bedrock',
+    modelId,
+    baseModelId,
+    operation: operation.name,
+    streaming: operation.events !== undefined,
+    inputBytes,
+    estimatedInputTokens: estimateInputTokens(baseModelId, inputBytes),
+    maxTokens,
+    payload: input,
+    transport,
+  }
+}
+
+/** An output of the SDK as core takes it. */
+export function sentOf(operation: Operation, output: object, headers: Headers): Sent {
+  const events =
+    operation.events && (output as Record<string, AsyncIterable<unknown> | undefined>)[operation.events]
+  return { output, ...operation.sent(output as never, headers), events }
 }
 
 function describeConverse(input: ConverseInput): Description {
