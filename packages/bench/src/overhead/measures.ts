@@ -26,8 +26,8 @@ export const measures = {
     latency: { firstTokenMs: 0, tokensPerSecond: 600, jitter: 0 },
   },
   // That parser, for comparison: the part of `token` that is not waking up and reading a socket.
-  tokenAtOnce: { operation: 'stream', maxTokens: 256, callsPerRound: 4, warmUpCalls: 60, latency: 'none' },
-  firstToken: { operation: 'stream', maxTokens: 4, callsPerRound: 40, warmUpCalls: 400, latency: 'none' },
+  tokenAtOnce: { operation: 'stream', maxTokens: 256, callsPerRound: 12, warmUpCalls: 60, latency: 'none' },
+  firstToken: { operation: 'stream', maxTokens: 4, callsPerRound: 30, warmUpCalls: 300, latency: 'none' },
 } as const satisfies Record<string, Measure>
 
 export type MeasureName = keyof typeof measures

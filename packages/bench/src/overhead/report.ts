@@ -43,7 +43,7 @@ export function overheadReport(arms: readonly ArmName[], results: OverheadResult
     text: [
       machine(),
       ...names.map((name) => measureTable(name, arms, results[name])),
-      goalTable(arms, results),
+      ...(arms.includes('sluice') ? [goalTable(arms, results)] : []),
     ].join('\n\n'),
     json: {
       buffered: cpu(results.buffered),
@@ -76,7 +76,7 @@ function measureTable(name: MeasureName, arms: readonly ArmName[], result: Paire
 }
 
 function goalTable(arms: readonly ArmName[], results: OverheadResults): string {
-  const judged = goals.filter(({ other }) => arms.includes('sluice') && arms.includes(other))
+  const judged = goals.filter(({ other }) => arms.includes(other))
   return table(
     ['Goal for sluice (upper end of the interval)', 'limit', 'seen', 'verdict'],
     judged.map(({ measure, other, ratio, addedMs }) => {

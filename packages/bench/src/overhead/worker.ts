@@ -35,6 +35,9 @@ process.on('message', (order: Order) => {
   )
 })
 
+// Nobody is left to work for.
+process.on('disconnect', () => process.exit())
+
 async function obey(order: Order): Promise<RoundFigures> {
   if (order.do === 'prepare') {
     prepared.set(order.measure, createArm(order.settings))
