@@ -48,7 +48,7 @@ export function http1Exchange(request: IncomingMessage, response: ServerResponse
     path: pathOf(request.url),
     headers: request.headers,
     signal: abort.signal,
-    body: (limitBytes) => readBody(request, request.headers, limitBytes),
+    body: (limitBytes) => readBody(request, limitBytes),
     head: (status, headers) => void response.writeHead(status, headers),
     write: (chunk) => written(response, chunk),
     end: (chunk) => void response.end(chunk),
@@ -72,14 +72,18 @@ export function http2Exchange(stream: ServerHttp2Stream, headers: Http2Headers, 
   })
   // A reset shows as 'close'; without a listener its error event would end the process.
   stream.on('error', () => {})
-  const close = (code: ResetCode) => stream.close(constants[`NGHTTP2_${code}`])
+  const close = (code: ResetCode) => {
+    // close() first ends a stream that is still open, and a reader would then take what it has for complete.
+    stream.end = () => stream
+    stream.close(constants[`NGHTTP2_${code}`])
+  }
   return {
     transport: 'http2',
     method: String(headers[':method']),
     path: pathOf(headers[':path']),
     headers,
     signal: abort.signal,
-    body: (limitBytes) => readBody(stream, headers, limitBytes),
+    body: (limitBytes) => readBody(stream, limitBytes),
     head: (status, answer) => {
       if (!stream.destroyed) stream.respond({ ':status': status, ...answer })
     },
@@ -134,32 +138,20 @@ function flushed(target: Answer, signal: AbortSignal): Promise<void> {
   })
 }
 
-function readBody(
-  source: IncomingMessage | ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  limitBytes: number,
-): Promise<Buffer> {
+function readBody(source: IncomingMessage | ServerHttp2Stream, limitBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const tooLarge = () =>
-      reject(new ServiceError('RequestEntityTooLargeException', 413, 'The request body is too large.'))
-    // What is beyond the limit is still read, and thrown away: a client that is refused while it writes
-    // would otherwise see a broken pipe instead of the answer.
-    if (Number(headers['content-length']) > limitBytes) {
-      tooLarge()
-      source.resume()
-      return
-    }
-    const chunks: Buffer[] = []
+    let chunks: Buffer[] = []
     let size = 0
     source.on('data', (chunk: Buffer) => {
       size += chunk.length
       if (size <= limitBytes) chunks.push(chunk)
-      else {
-        chunks.length = 0
-        tooLarge()
-      }
+      else chunks = []
     })
-    source.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    source.on('end', () => {
+      if (size <= limitBytes) resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+      // Not told before the end: a client that is refused while it writes sees a broken stream, not the answer.
+      else reject(new ServiceError('RequestEntityTooLargeException', 413, 'The request body is too large.'))
+    })
     source.on('error', reject)
     source.on('close', () => reject(new DOMException('The client went away', 'AbortError')))
   })

@@ -24,8 +24,8 @@ export type Fault =
   | { fault: 'unknownEvent'; afterEvents?: number }
   /** An exception inside the stream; `unmodelled` spells it as an error that the service does not list. */
   | { fault: 'streamException'; afterEvents?: number; name?: string; message?: string; unmodelled?: boolean }
-  /** HTTP/2 GOAWAY: `before` refuses this request, `after` answers it on a connection that takes no more. */
-  | { fault: 'goaway'; when?: 'before' | 'after' }
+  /** HTTP/2 GOAWAY: this request is refused, or `processed` on a connection that takes no more after it. */
+  | { fault: 'goaway'; processed?: boolean }
   /** HTTP/2 RST_STREAM with REFUSED_STREAM; over HTTP/1.1 the connection is dropped before any answer. */
   | { fault: 'refuse' }
   /** Never an answer, on the whole connection. */

@@ -54,8 +54,10 @@ export async function serve(service: Service, exchange: Exchange): Promise<void>
   if (attempt) entry.record.sdkAttempt = Number(attempt[1])
   let outcome: string
   try {
+    const body = await exchange.body(BODY_LIMIT_BYTES)
+    entry.received(body.length)
     if (!route) throw new ServiceError('UnknownOperationException', 404, 'There is no such operation.')
-    outcome = await answer(service, exchange, route, entry)
+    outcome = await answer(service, exchange, route, body, entry)
   } catch (error) {
     outcome = fail(exchange, entry, error)
   }
@@ -68,14 +70,13 @@ async function answer(
   service: Service,
   exchange: Exchange,
   { operation, modelId }: Route,
+  body: Buffer,
   entry: RequestEntry,
 ): Promise<string> {
   const { clock, faults, model, pace } = service
   const { record } = entry
   const baseModel = baseModelOf(modelId, service.models)
   const limits = limitsOf(modelId, baseModel, service.models)
-  const body = await exchange.body(BODY_LIMIT_BYTES)
-  entry.received(body.length)
   const readAt = clock.now()
 
   const dialect = dialectOf(operation, baseModel)

@@ -42,8 +42,8 @@ export async function strike(
       await meet(waiting, fault.count, exchange.signal)
       return undefined
     case 'goaway':
-      exchange.goaway(fault.when === 'after')
-      return fault.when === 'after' ? undefined : 'over'
+      exchange.goaway(fault.processed ?? false)
+      return fault.processed ? undefined : 'over'
     case 'refuse':
       await exchange.resetStream('REFUSED_STREAM')
       return 'over'
