@@ -54,7 +54,7 @@ const ARN =
  * @throws ServiceError when no model can be called that
  */
 export function baseModelOf(modelId: string, extra: Record<string, unknown> = {}): string {
-  if (modelId in extra) return modelId
+  if (Object.hasOwn(extra, modelId)) return modelId
   const [, kind, name = ''] = ARN.exec(modelId) ?? []
   const named = kind === undefined || kind === 'foundation-model' || kind === 'inference-profile'
   if (kind !== undefined && !named) return name
