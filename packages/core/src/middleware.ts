@@ -50,6 +50,7 @@ export function scopeHooks({ name, clock, enter }: ScopeHooksOptions): MiddyHook
   function end(request: MiddyRequest): Promise<void> | void {
     const scope = openedHere.get(request)
     if (!scope) return
+    openedHere.delete(request)
     // A streamed answer is read after every hook has run: its scope ends with its last byte.
     if (endWithBody(request, () => scope.end())) return
     return scope.end()
@@ -58,7 +59,10 @@ export function scopeHooks({ name, clock, enter }: ScopeHooksOptions): MiddyHook
   const hooks = {
     [`${name}Before`](request: MiddyRequest): void {
       const { scope, opened } = enterScope(request, () => scopeOptions(request.context, clock))
-      if (opened) openedHere.set(request, scope)
+      if (opened) {
+        openedHere.set(request, scope)
+        onEarlyExit(request, () => end(request))
+      }
       enter(scope, request)
     },
     [`${name}After`](request: MiddyRequest) {
@@ -73,6 +77,26 @@ export function scopeHooks({ name, clock, enter }: ScopeHooksOptions): MiddyHook
     after: hooks[`${name}After`] as MiddyHooks['after'],
     onError: hooks[`${name}OnError`] as MiddyHooks['onError'],
   }
+}
+
+/**
+ * When a hook answers in place of the handler, Middy skips all remaining ones, of which some would have ended the
+ * scope. The assignment of the answer is the last that is seen of the request.
+ */
+function onEarlyExit(request: MiddyRequest, end: () => Promise<void> | void): void {
+  let { response } = request
+  Object.defineProperty(request, 'response', {
+    configurable: true,
+    enumerable: true,
+    get: () => response,
+    set(value: unknown) {
+      response = value
+      if (!('earlyResponse' in request)) return
+      const ending = end()
+      // Middy returns it from an async function, and so awaits it.
+      if (ending && value !== undefined) response = ending.then(() => value)
+    },
+  })
 }
 
 /** A policy that is also a Middy middleware: `.use(policy)` adds it to the scope of each invocation. */

@@ -49,7 +49,9 @@ export interface Scope {
 
 interface Frame {
   readonly scope: Scope
-  readonly attempt: Attempt | undefined
+  readonly attempt?: Attempt
+  /** Of the handler that called this one's, where handlers are nested. */
+  readonly outer?: Frame | undefined
 }
 
 interface Registry {
@@ -66,7 +68,14 @@ const registry: Registry = holder[registryKey]
 
 /** The scope that the running code belongs to; an ended one for a promise that outlived its invocation. */
 export function currentScope(): Scope | undefined {
-  return registry.frames.getStore()?.scope
+  return currentFrame()?.scope
+}
+
+/** A hook cannot leave what it entered: once a nested handler is over, its caller goes on in its own scope. */
+function currentFrame(): Frame | undefined {
+  let frame = registry.frames.getStore()
+  while (frame?.scope.ended && frame.outer) frame = frame.outer
+  return frame
 }
 
 /** The attempt that the running code is a part of: set only while a provider sends it. */
@@ -98,7 +107,7 @@ export async function runInScope<Result>(
   const scope = createScope(options)
   for (const policy of options.policies ?? []) scope.use(policy)
   try {
-    return await registry.frames.run({ scope, attempt: undefined }, () => work(scope))
+    return await registry.frames.run({ scope }, () => work(scope))
   } finally {
     await scope.end()
   }
@@ -108,9 +117,14 @@ export async function runInScope<Result>(
 export function enterScope(request: object, options: () => ScopeOptions): { scope: Scope; opened: boolean } {
   const known = registry.scopes.get(request)
   if (known) return { scope: known, opened: false }
-  const scope = createScope(options())
+  const scopeOptions = options()
+  const { requestId } = scopeOptions
+  const current = currentFrame()
+  // The frame of another invocation may be around as well: the runtime asks for the next event inside of the last one.
+  const nested = current && !current.scope.ended && requestId && current.scope.requestId === requestId
+  const scope = createScope(scopeOptions, nested ? `${requestId}/${++lastScope}` : requestId)
   registry.scopes.set(request, scope)
-  registry.frames.enterWith({ scope, attempt: undefined })
+  registry.frames.enterWith({ scope, outer: nested ? current : undefined })
   return { scope, opened: true }
 }
 
@@ -121,13 +135,10 @@ export function scopeOf(request: object): Scope | undefined {
 
 let lastScope = 0
 
-function createScope({
-  requestId,
-  deadlineMs = Infinity,
-  tenant,
-  tags = {},
-  clock = systemClock,
-}: ScopeOptions): Scope {
+function createScope(
+  { requestId, deadlineMs = Infinity, tenant, tags = {}, clock = systemClock }: ScopeOptions,
+  id = requestId ?? `local-${++lastScope}`,
+): Scope {
   const policies: Policy[] = []
   const chains = new Map<readonly Policy[], ModelCall>()
   const held = new Set<Promise<unknown>>()
@@ -149,7 +160,7 @@ function createScope({
   }
 
   const scope: Scope = {
-    id: requestId ?? `local-${++lastScope}`,
+    id,
     requestId,
     clock,
     deadlineMs,
