@@ -171,12 +171,13 @@ function openCall(scope: Scope, request: ModelRequest): OpenCall {
       waitedMs,
       ...(error && { error }),
     }
+    scope.callEnded()
     for (const listener of listeners) scope.guard(() => listener(ended as CallOutcome))
     publishCall(scope, call, ended)
   }
 
   const call: OpenCall = {
-    id: scope.nextCallId(),
+    id: scope.callStarted(),
     request,
     startedAtMs: scope.clock.now(),
     get attempts() {

@@ -41,8 +41,10 @@ export interface Scope {
   guard(listener: () => void): void
   /** Refuses new calls, aborts the running ones, awaits what is held. Idempotent: every caller waits for the same drain. */
   end(): Promise<void>
+  /** @internal The id of a call that begins. */
+  callStarted(): string
   /** @internal */
-  nextCallId(): string
+  callEnded(): void
   /** @internal The composed chain; composing seals the list. */
   chain(defaults: readonly Policy[], compose: (policies: readonly Policy[]) => ModelCall): ModelCall
 }
@@ -144,6 +146,7 @@ function createScope(
   const held = new Set<Promise<unknown>>()
   const controller = new AbortController()
   let calls = 0
+  let openCalls = 0
   let ending: Promise<void> | undefined
 
   async function drain(): Promise<void> {
@@ -195,7 +198,7 @@ function createScope(
       if (!ending) {
         // Set first: a listener of the abort that starts a call must be refused.
         ending = Promise.resolve()
-        if (calls > 0) {
+        if (openCalls > 0) {
           controller.abort(
             new ScopeEndedError('The invocation ended while the call was running.', { code: 'scope_ended' }),
           )
@@ -204,8 +207,12 @@ function createScope(
       }
       return ending
     },
-    nextCallId() {
+    callStarted() {
+      openCalls++
       return `${scope.id}:${++calls}`
+    },
+    callEnded() {
+      openCalls--
     },
     chain(defaults, compose) {
       let chain = chains.get(defaults)

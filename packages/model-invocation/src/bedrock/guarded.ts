@@ -12,6 +12,7 @@ import {
 } from '@sluice/core'
 import { retry } from '../retry.ts'
 import { toSluiceError } from './errors.ts'
+import { type EventStreamMarshaller, fastMarshaller } from './event-stream.ts'
 import type { Headers } from './invoke-model.ts'
 import { operations, requestOf, sentOf } from './operations.ts'
 import { guardedRequestHandler, type RequestHandler } from './request-handler.ts'
@@ -38,6 +39,7 @@ export interface GuardedOptions {
 interface ClientInternals {
   readonly config: {
     requestHandler: RequestHandler
+    eventStreamMarshaller?: EventStreamMarshaller
     retryStrategy(): Promise<unknown>
     maxAttempts(): Promise<number>
   }
@@ -120,6 +122,12 @@ export function guarded<Client extends BedrockRuntimeClient>(
     attemptOf: (request) => attempts.get(request),
     now,
   })
+  if (typeof config.eventStreamMarshaller?.deserialize === 'function') {
+    config.eventStreamMarshaller = fastMarshaller(
+      config.eventStreamMarshaller,
+      () => currentAttempt() !== undefined,
+    )
+  }
   // The chain is the only retry loop of a guarded call; outside of one the SDK's own goes on as it was.
   config.retryStrategy = async () => (currentAttempt() ? once : inherited())
 

@@ -89,7 +89,8 @@ export function bedrock(
     ...rest,
     ...(system !== undefined && { system: typeof system === 'string' ? [{ text: system }] : system }),
   }
-  const guardedClient = guarded(client ?? new BedrockRuntimeClient({}))
+  // Nobody else can change the middleware of this client, so it needs to be put together only once.
+  const guardedClient = guarded(client ?? new BedrockRuntimeClient({ cacheMiddleware: true }))
   const defaults: readonly Policy[] = [retry()]
 
   function inputOf(prompt: BedrockPrompt): ConverseCommandInput {

@@ -130,7 +130,7 @@ function readConverseEvent(event: unknown, seen: Seen): void {
     const delta = contentBlockDelta.delta
     const text = delta?.text ?? delta?.toolUse?.input ?? delta?.reasoningContent?.text
     seen.contentEvents++
-    if (text) seen.outputBytes += Buffer.byteLength(text)
+    if (typeof text === 'string') seen.outputBytes += Buffer.byteLength(text)
   } else if (contentBlockStart) {
     seen.contentEvents++
   } else if (messageStop) {
