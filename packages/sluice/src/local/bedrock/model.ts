@@ -20,9 +20,12 @@ const IDENTITY =
   'I am the small extractive model of sluice/local. I have no weights: I pick labels, values and sentences out of the text I am given.'
 const ASKS_WHO = /\b(?:who|what) are you\b|\b(?:which|what) (?:language )?model\b|\byour name\b/i
 const LONGEST_QUESTION = 200
+/** More than this is not read, so that no prompt keeps the endpoint from its other requests. */
+const LONGEST_READ = 100_000
 
 function answerTo(request: ModelRequest): Piece[] {
-  const asked = request.turns.findLast(({ role }) => role === 'user')?.text ?? ''
+  const last = request.turns.findLast(({ role }) => role === 'user')?.text ?? ''
+  const asked = last.slice(0, LONGEST_READ).replace(/\n\s*\n/g, '\n\n')
   const tool = forcedTool(request, asked)
   if (tool) {
     const input = JSON.stringify(fillSchema(tool.inputSchema, subjectOf(asked)))

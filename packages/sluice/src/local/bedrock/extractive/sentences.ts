@@ -1,12 +1,9 @@
 /** Sentences and which of them matter. */
 import { presence, stems } from './words.ts'
 
-/** A text longer than this is read up to here. */
-const LONGEST_TEXT = 200_000
-
 /** The sentences and lines of a text. */
 export function sentencesOf(text: string): string[] {
-  const found = text.slice(0, LONGEST_TEXT).match(/[^\n]+?(?:[.!?]+["')\]]*(?=\s|$)|(?=\n)|$)/g) ?? []
+  const found = text.match(/[^\n]+?(?:[.!?]+["')\]]*(?=\s|$)|(?=\n)|$)/g) ?? []
   return found.map((sentence) => sentence.trim()).filter((sentence) => /[\p{L}\p{N}]/u.test(sentence))
 }
 

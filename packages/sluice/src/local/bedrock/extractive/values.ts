@@ -3,7 +3,7 @@ import { sentencesOf, topSentences } from './sentences.ts'
 import { presence, stems } from './words.ts'
 
 const FORMATS: Record<string, RegExp> = {
-  email: /[\w.+-]+@[\w-]+(?:\.[\w-]+)+/,
+  email: /[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+/,
   uri: /https?:\/\/[^\s<>"')]+/,
   url: /https?:\/\/[^\s<>"')]+/,
   'date-time': /\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})/,
@@ -20,7 +20,7 @@ const BY_NAME: readonly [RegExp, RegExp][] = [
   [/\b(?:date|day|deadline)\b|[dD]ate$|_at$|At$/, /\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b/],
   [
     /\b(?:id|code|reference|number|order|invoice|sku)\b|Id$|_id$|Number$/i,
-    /\b[A-Z]{1,5}[-_]?\d[\w-]*\b|#\d+|\b\d{4,}\b/,
+    /\b[A-Z]{1,5}[-_]?\d[\w-]*\b|#\d+|\b\d{4,}\b(?!-\d)/,
   ],
   [/currency/i, /\b(?:USD|EUR|GBP|CHF|JPY)\b|[$€£]/],
 ]
@@ -36,8 +36,9 @@ export function findString(hint: string, name: string, format: string, text: str
   const spaced = spell(name)
   const named = nameIn(spaced, text)
   if (named) return named
-  for (const [field, pattern] of BY_NAME)
-    if (field.test(spaced) || field.test(name)) return pattern.exec(text)?.[0]
+  for (const [field, pattern] of BY_NAME) {
+    if (field.test(spaced) || field.test(name)) return nearest(pattern, hint, text)
+  }
   if (IS_PERSON.test(spaced)) return /\b\p{Lu}\p{Ll}+(?: \p{Lu}\p{Ll}+)+\b/u.exec(text)?.[0]
   const sentences = sentencesOf(text)
   const [best] = topSentences(sentences, 1, hint)
@@ -62,25 +63,37 @@ function nameIn(spaced: string, text: string): string | undefined {
     ?.trim()
 }
 
-const NUMBER = /(?<![\w.-])[-+]?\d[\d,]*(?:\.\d+)?(?![\w-])/g
+const NUMBER = /(?<![\w.-])[-+]?\d[\d,]*(?:\.\d+)?(?![\w-])/
 const NEAR = 40
 
 /** The number that stands nearest to the words of a field, or else the first. */
 export function findNumber(hint: string, text: string): number | undefined {
+  const digits = nearest(NUMBER, hint, text)
+  return digits === undefined ? undefined : toNumber(digits)
+}
+
+/** Of all that match, what stands nearest to the words of a hint, or else the first. */
+function nearest(pattern: RegExp, hint: string, text: string): string | undefined {
   const wanted = new Set(stems(hint))
-  let best: { value: number; score: number } | undefined
-  for (const match of text.matchAll(NUMBER)) {
-    const around = text.slice(Math.max(0, match.index - NEAR), match.index + match[0].length + NEAR)
-    const near = new Set(stems(around))
-    let score = 0
-    for (const stem of wanted) score += presence(stem, near)
-    if (!best || score > best.score) best = { value: toNumber(match[0]), score }
+  let best: { value: string; score: number } | undefined
+  for (const { 0: value, index } of all(pattern, text)) {
+    const before = text.slice(Math.max(0, index - NEAR), index)
+    const after = text.slice(index + value.length, index + value.length + NEAR)
+    const score = closeness(wanted, stems(before).reverse()) + closeness(wanted, stems(after))
+    if (!best || score > best.score) best = { value, score }
   }
   return best?.value
 }
 
+/** 1 for a wanted word that comes first, half of that for one that comes second, and so on. */
+const closeness = (wanted: ReadonlySet<string>, words: readonly string[]) =>
+  words.reduce((sum, word, index) => sum + presence(word, wanted) / (index + 1), 0)
+
+const all = (pattern: RegExp, text: string) => text.matchAll(new RegExp(pattern, `${pattern.flags}g`))
+
 /** All numbers of a text. */
-export const numbersOf = (text: string): number[] => (text.match(NUMBER) ?? []).map(toNumber)
+export const numbersOf = (text: string): number[] =>
+  [...all(NUMBER, text)].map(([digits]) => toNumber(digits))
 
 const toNumber = (digits: string) => Number(digits.replaceAll(',', ''))
 
@@ -100,8 +113,7 @@ export function findBoolean(hint: string, text: string): boolean | undefined {
 export function keyTerms(name: string, text: string): string[] {
   const spaced = spell(name)
   for (const [field, pattern] of BY_NAME) {
-    if (field.test(spaced))
-      return [...text.matchAll(new RegExp(pattern, `${pattern.flags}g`))].map(([value]) => value)
+    if (field.test(spaced)) return [...all(pattern, text)].map(([value]) => value)
   }
   const seen = new Map<string, { word: string; count: number }>()
   for (const word of text.match(/\p{L}[\p{L}\p{N}'-]{2,}/gu) ?? []) {
