@@ -25,7 +25,11 @@ const LONGEST_READ = 100_000
 
 function answerTo(request: ModelRequest): Piece[] {
   const last = request.turns.findLast(({ role }) => role === 'user')?.text ?? ''
-  const asked = last.slice(0, LONGEST_READ).replace(/\n\s*\n/g, '\n\n')
+  // Long runs of blanks say nothing, and would cost the patterns below the square of their length.
+  const asked = last
+    .slice(0, LONGEST_READ)
+    .replace(/[^\S\n]{3,}/g, '  ')
+    .replace(/\n\s*\n/g, '\n\n')
   const tool = forcedTool(request, asked)
   if (tool) {
     const input = JSON.stringify(fillSchema(tool.inputSchema, subjectOf(asked)))
