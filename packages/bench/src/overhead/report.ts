@@ -26,7 +26,9 @@ const goals: readonly { measure: MeasureName; other: ArmName; ratio?: number; ad
 export function overheadReport(arms: readonly ArmName[], results: OverheadResults): BenchReport {
   const names = Object.keys(titles) as MeasureName[]
   const baseline = arms[0]!
-  const aaRatios = names.map((name) => results[name].ratio(AA, baseline).value)
+  // What stands in the JSON; the table of tokens at once is for orientation.
+  const judged: MeasureName[] = ['buffered', 'token', 'firstToken']
+  const aaRatios = judged.map((name) => results[name].ratio(AA, baseline).value)
   const perArm = (write: (arm: ArmName) => unknown) =>
     Object.fromEntries(arms.map((arm) => [arm, write(arm)]))
   const cpu = (result: OverheadResults[MeasureName]) =>
@@ -56,7 +58,7 @@ export function overheadReport(arms: readonly ArmName[], results: OverheadResult
       // The worst of the measures.
       aa: rounded(aaRatios.toSorted((left, right) => Math.abs(right - 1) - Math.abs(left - 1))[0]!),
     },
-    voidReasons: names.flatMap((name, at) => voidReason(name, aaRatios[at]!) ?? []),
+    voidReasons: judged.flatMap((name, at) => voidReason(name, aaRatios[at]!) ?? []),
   }
 }
 
