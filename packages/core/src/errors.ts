@@ -1,6 +1,6 @@
 /** The errors of Sluice: one base class, a few subclasses that add typed data. */
 
-const marker: unique symbol = Symbol.for('sluice.error') as never
+const marker = Symbol.for('sluice.error')
 
 /** Stable, machine-readable reasons. New ones may be added in a minor version. */
 export type SluiceErrorCode =
@@ -55,7 +55,6 @@ export class SluiceError extends Error {
   readonly retryAfterMs?: number
   readonly statusCode: number
   readonly unbilled: boolean
-  readonly [marker] = true
 
   constructor(message: string, options: SluiceErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -64,7 +63,7 @@ export class SluiceError extends Error {
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs
     this.statusCode = options.statusCode ?? 500
     this.unbilled = options.unbilled ?? false
-    Object.defineProperty(this, marker, { enumerable: false })
+    Object.defineProperty(this, marker, { value: true })
   }
 
   /** Whether an HTTP response may show the message (Middy's convention: below 500). */
@@ -74,7 +73,9 @@ export class SluiceError extends Error {
 
   /** True for errors of any copy of Sluice in a bundle, where `instanceof` is not. */
   static is(error: unknown): error is SluiceError {
-    return typeof error === 'object' && error !== null && (error as { [marker]?: unknown })[marker] === true
+    return (
+      typeof error === 'object' && error !== null && (error as { [key: symbol]: unknown })[marker] === true
+    )
   }
 }
 

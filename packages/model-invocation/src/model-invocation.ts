@@ -30,9 +30,9 @@ export interface ModelInvocationOptions<Prompt, Event, Message, Key extends stri
  * import { modelInvocation } from '@sluice/model-invocation'
  * import { bedrock } from '@sluice/model-invocation/bedrock'
  *
- * export const handler = middy()
+ * export const handler = middy<{ text: string }>()
  *   .use(modelInvocation({ model: bedrock('eu.amazon.nova-lite-v1:0', { maxTokens: 20 }) }))
- *   .handler(async ({ text }: { text: string }, { model }) => {
+ *   .handler(async ({ text }, { model }) => {
  *     const answer = await model.invoke(`Answer with one of: question, complaint, praise.\n\n${text}`)
  *     return { label: answer.text }
  *   })

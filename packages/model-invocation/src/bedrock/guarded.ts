@@ -90,9 +90,9 @@ const guardedKey = Symbol.for('sluice.guarded.1')
  *
  * const client = guarded(new BedrockRuntimeClient({}))
  *
- * export const handler = middy()
+ * export const handler = middy<{ text: string }>()
  *   .use(retry())
- *   .handler(async (event: { text: string }) => {
+ *   .handler(async (event) => {
  *     const { output } = await client.send(
  *       new ConverseCommand({
  *         modelId: 'eu.amazon.nova-lite-v1:0',

@@ -59,9 +59,9 @@ export type BedrockModel = Model<BedrockPrompt, ConverseStreamOutput, Message>
  * import { modelInvocation } from '@sluice/model-invocation'
  * import { bedrock } from '@sluice/model-invocation/bedrock'
  *
- * export const handler = middy()
+ * export const handler = middy<{ text: string }>()
  *   .use(modelInvocation({ model: bedrock('eu.amazon.nova-lite-v1:0', { maxTokens: 300 }) }))
- *   .handler(async ({ text }: { text: string }, { model }) => {
+ *   .handler(async ({ text }, { model }) => {
  *     const answer = await model.invoke(`Summarise in one sentence: ${text}`)
  *     return answer.text
  *   })
