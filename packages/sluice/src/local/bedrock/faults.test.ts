@@ -260,10 +260,31 @@ test.each(['CANCEL', 'INTERNAL_ERROR', 'NO_ERROR', 'REFUSED_STREAM'] as const)(
   },
 )
 
+test.each<FaultRule>([{ fault: 'refuse' }, { fault: 'goaway' }, { fault: 'cut', code: 'INTERNAL_ERROR' }])(
+  '%o before the answer sends no headers',
+  async (rule) => {
+    const bedrock = await startForTest({ faults: [rule] })
+    const session = connect(bedrock.url)
+    onTestFinished(() => session.destroy())
+    const stream = session.request({ ':method': 'POST', ':path': `/model/${MODEL}/converse` })
+    let answered = false
+    stream.on('response', () => {
+      answered = true
+    })
+    stream.end(JSON.stringify({ messages: say(TEXT).messages }))
+    await expect(once(stream, 'close')).rejects.toThrow(/REFUSED_STREAM|INTERNAL_ERROR/)
+    expect(answered).toBe(false)
+    await bedrock.idle()
+    expect(bedrock.requests()[0]).toMatchObject({ status: 0, outcome: rule.fault })
+  },
+)
+
 test('cut before anything is an error on both', async () => {
   for (const transport of TRANSPORTS) {
     const { whole } = await withFault({ fault: 'cut' }, transport)
-    await expect(whole()).rejects.toThrow()
+    const error = (await whole().catch((cause: unknown) => cause)) as Error & { $response?: unknown }
+    expect(error).toBeInstanceOf(Error)
+    expect(error.$response).toBeUndefined()
   }
 })
 
@@ -302,6 +323,25 @@ test('over HTTP/1.1 refuse and goaway drop the connection', async () => {
     await expect(whole()).rejects.toMatchObject({ code: 'ECONNRESET' })
     await whole()
   }
+})
+
+test('an exception as the first event fails the call itself, and the SDK retries it', async () => {
+  const bedrock = await startForTest({ faults: [{ fault: 'streamException', first: 2 }] })
+  const client = clientFor(bedrock, 'http2', { maxAttempts: 3 })
+  expect(await readStream(await client.send(new ConverseStreamCommand(say(TEXT))))).toMatchObject({
+    text: TEXT,
+  })
+  await bedrock.idle()
+  expect(bedrock.counters().outcomes).toEqual({ streamException: 2, ok: 1 })
+})
+
+test('those who wait at a barrier go on when the rules change', async () => {
+  const { whole, bedrock } = await withFault({ fault: 'barrier', count: 5 }, 'http2')
+  const waiting = [whole(), whole()]
+  await bedrock.until(({ open }) => open === 2)
+  bedrock.setFaults([])
+  await Promise.all(waiting)
+  await whole()
 })
 
 describe('rules', () => {

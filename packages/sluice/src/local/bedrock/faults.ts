@@ -103,6 +103,8 @@ export function faultRules(rules: readonly FaultRule[], random: () => number): F
   const faults: Faults = {
     set(next) {
       next.forEach(checkRule)
+      // Nobody would come to a barrier that is no longer there.
+      for (const { waiting } of inForce) for (const go of [...waiting]) go()
       inForce = next.map((rule) => ({ rule, seen: 0, waiting: new Set() }))
     },
     reset() {

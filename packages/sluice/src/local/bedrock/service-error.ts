@@ -14,4 +14,5 @@ export class ServiceError extends Error {
 }
 
 /** The answer to a request that the service cannot read or will not take. */
-export const invalid = (message: string): ServiceError => new ServiceError('ValidationException', 400, message)
+export const invalid = (message: string): ServiceError =>
+  new ServiceError('ValidationException', 400, message)

@@ -133,6 +133,7 @@ function meet(waiting: Set<() => void>, count: number, signal: AbortSignal): Pro
       reject(signal.reason)
     }
     const release = () => {
+      waiting.delete(release)
       signal.removeEventListener('abort', left)
       resolve()
     }
@@ -140,8 +141,6 @@ function meet(waiting: Set<() => void>, count: number, signal: AbortSignal): Pro
     signal.addEventListener('abort', left)
     waiting.add(release)
     if (waiting.size < count) return
-    const all = [...waiting]
-    waiting.clear()
-    for (const go of all) go()
+    for (const go of [...waiting]) go()
   })
 }

@@ -13,7 +13,8 @@ const ANSWER_CUE = /\n\s*(?:label|category|answer|summary|intent|output|json|cla
 /** The part of a prompt that is to be worked on. */
 export function subjectOf(prompt: string): string {
   const trimmed = prompt.replace(ANSWER_CUE, '').trim()
-  const marked = TAGGED.exec(trimmed)?.[2] ?? FENCED.exec(trimmed)?.[2] ?? NAMED.exec(trimmed)?.[1]
+  const tagged = trimmed.includes('</') ? TAGGED.exec(trimmed)?.[2] : undefined
+  const marked = tagged ?? FENCED.exec(trimmed)?.[2] ?? NAMED.exec(trimmed)?.[1]
   if (marked?.trim()) return marked.trim()
   const offer = offeredLabels(trimmed)
   if (offer) {
