@@ -48,8 +48,7 @@ export async function sendWhole(
   const type = { 'content-type': 'application/json' }
   let bytes: Buffer | undefined = Buffer.from(json)
   if (fault) {
-    entry.record.fault = fault.name
-    bytes = await fault.act(bytes, () => head(type))
+    bytes = await fault.act(bytes, { whole: true, begin: () => head(type) })
     if (!bytes) return fault.name
   }
   head({ ...type, 'content-length': String(bytes.length), ...headers })
@@ -83,8 +82,7 @@ export async function answerStream(job: Job): Promise<string> {
     if (fault && before >= 0 && before < frames.length) {
       if (before > 0) await exchange.write(taken(before))
       begin()
-      entry.record.fault = fault.name
-      const next = await fault.act(frames[0]!, begin)
+      const next = await fault.act(frames[0]!, { whole: false, begin })
       if (!next) return false
       frames[0] = next
     }
@@ -98,8 +96,10 @@ export async function answerStream(job: Job): Promise<string> {
     if (!(await flush())) return fault!.name
   }
   frames.push(...answer.end(endOf(job, ending)))
-  if (!(await flush())) return fault!.name
-  exchange.end()
+  // Where nothing can go wrong any more, the last events and the end of the stream travel together.
+  if (!fault) exchange.end(taken(frames.length))
+  else if (await flush()) exchange.end()
+  else return fault.name
   return 'ok'
 }
 

@@ -47,7 +47,7 @@ export interface RequestRecord {
   status: number
   /** `ok`, `throttled`, `aborted`, the name of an error or of a fault. */
   outcome: string
-  /** The fault rule that struck, or the quota that refused (`quota:tokens`, `quota:requests`, `quota:daily`). */
+  /** The fault rule that picked it, or the quota that refused it (`quota:tokens`, `quota:requests`, `quota:daily`). */
   fault?: string
   inputTokens: number
   cacheReadTokens: number

@@ -31,6 +31,7 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       $metadata: { httpStatusCode: 429 },
     })
     expect((error as { $response: { headers: object } }).$response.headers).toMatchObject({
+      'x-amz-retry-after': '1500',
       'retry-after': '2',
     })
     expect(bedrock.counters()).toMatchObject({ outcomes: { throttled: 1 }, outputTokens: 0, open: 0 })
@@ -408,4 +409,25 @@ describe('rules', () => {
   ])('%o is refused', (rule, message) => {
     expect(() => faultRules([rule as never], Math.random)).toThrow(message)
   })
+})
+
+test('thousands of resets on one session are no reason for GOAWAY', async () => {
+  const bedrock = await startForTest({ faults: [{ fault: 'stall' }] })
+  const session = connect(bedrock.url)
+  onTestFinished(() => session.destroy())
+  let goaways = 0
+  session.on('goaway', () => goaways++)
+  for (let turn = 0; turn < 15; turn++) {
+    const streams = Array.from({ length: 100 }, () => {
+      const stream = session.request({ ':method': 'POST', ':path': `/model/${MODEL}/converse` })
+      stream.on('error', () => {})
+      stream.end(JSON.stringify({ messages: say(TEXT).messages }))
+      return stream
+    })
+    await bedrock.until(({ open }) => open === 100)
+    for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL)
+    await bedrock.idle()
+  }
+  expect(goaways).toBe(0)
+  expect(bedrock.counters().outcomes).toEqual({ aborted: 1500 })
 })

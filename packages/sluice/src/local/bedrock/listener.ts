@@ -26,7 +26,8 @@ const HTTP2_PREFACE = Buffer.from('PRI * HTTP/2.0')
 export async function listen(host: string, port: number, events: ListenerEvents): Promise<Listener> {
   const sockets = new Set<Socket>()
   const http1 = createHttp1Server({ keepAliveTimeout: 60_000 })
-  const http2 = createHttp2Server()
+  // Node's guards against rapid resets and greedy sessions would answer a load test with GOAWAY.
+  const http2 = createHttp2Server({ maxSessionMemory: 1024, streamResetBurst: 1e6, streamResetRate: 1e6 })
   http1.on('request', (request, response) =>
     events.exchange(http1Exchange(request, response, request.socket)),
   )

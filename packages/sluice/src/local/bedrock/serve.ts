@@ -155,7 +155,7 @@ function fail(exchange: Exchange, { record, sent }: RequestEntry, error: unknown
     ...known.headers,
   })
   exchange.end(bytes)
-  return known.status === 429 ? 'throttled' : known.name
+  return known.name === 'ThrottlingException' ? 'throttled' : known.name
 }
 
 /** Converse's body is read by the front of the service, which has an exception of its own for what it cannot read. */

@@ -9,11 +9,16 @@ import { ServiceError } from './service-error.ts'
 export interface FaultInAnswer {
   name: string
   afterEvents: number
-  /**
-   * Gets what is to be sent next (a frame, or a whole body) and returns what to send instead; nothing means that
-   * the answer is over. `begin` sends the response headers, if they have not been sent.
-   */
-  act(next: Buffer, begin: () => void): Promise<Buffer | undefined>
+  /** Gets what is to be sent next and returns what to send instead; nothing means that the answer is over. */
+  act(next: Buffer, place: FaultPlace): Promise<Buffer | undefined>
+}
+
+/** Where in an answer a fault strikes. */
+export interface FaultPlace {
+  /** What is sent next is a whole body, and no frame of a stream. */
+  whole: boolean
+  /** Sends the response headers, if they have not been sent. */
+  begin(): void
 }
 
 /**
@@ -61,9 +66,12 @@ export const TOO_MANY_TOKENS_PER_DAY = 'Too many tokens per day, please wait bef
 
 /** The exception of a throttled request. */
 export function throttling(message: string, retryAfterMs?: number): ServiceError {
-  // The header counts whole seconds.
-  const headers = retryAfterMs === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }
-  return new ServiceError('ThrottlingException', 429, message, headers as Record<string, string>)
+  if (retryAfterMs === undefined) return new ServiceError('ThrottlingException', 429, message)
+  // The SDK takes the first hint it finds; only its own counts milliseconds.
+  return new ServiceError('ThrottlingException', 429, message, {
+    'x-amz-retry-after': String(retryAfterMs),
+    'retry-after': String(Math.ceil(retryAfterMs / 1000)),
+  })
 }
 
 type WithinAnswer = Exclude<
@@ -85,14 +93,14 @@ function actOf(fault: WithinAnswer, exchange: Exchange, clock: Clock): FaultInAn
     case 'cut':
       return async () => reset(fault.code)
     case 'truncate':
-      return async (next, begin) => {
+      return async (next, { begin, whole }) => {
         begin()
-        // A stream ends between two events; a whole answer, which is one, ends in its middle.
-        exchange.end(isFrame(next) ? undefined : half(next))
+        // A stream ends between two events, a whole answer in its middle.
+        exchange.end(whole ? half(next) : undefined)
         return undefined
       }
     case 'midFrame':
-      return async (next, begin) => {
+      return async (next, { begin }) => {
         begin()
         await exchange.write(half(next))
         if (!fault.clean) return reset(fault.code)
@@ -109,7 +117,7 @@ function actOf(fault: WithinAnswer, exchange: Exchange, clock: Clock): FaultInAn
     case 'unknownEvent':
       return async (next) => Buffer.concat([eventFrame('somethingNewEvent', '{"novelty":true}'), next])
     case 'streamException':
-      return async (_next, begin) => {
+      return async (_next, { begin }) => {
         const { name = 'throttlingException', message = TOO_MANY_REQUESTS, unmodelled } = fault
         begin()
         exchange.end(unmodelled ? errorFrame(name, message) : exceptionFrame(name, message))
@@ -122,8 +130,6 @@ function actOf(fault: WithinAnswer, exchange: Exchange, clock: Clock): FaultInAn
 const FOR_EVER_MS = 2 ** 31 - 1
 
 const half = (bytes: Buffer) => bytes.subarray(0, bytes.length >> 1)
-// A JSON body begins with a brace, a frame with its length, which is far less than a brace would make it.
-const isFrame = (bytes: Buffer) => bytes[0] !== 0x7b
 
 /** Waits until `count` are here, then lets them all go on together. */
 function meet(waiting: Set<() => void>, count: number, signal: AbortSignal): Promise<void> {
