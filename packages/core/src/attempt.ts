@@ -216,7 +216,7 @@ function openAttempt(request: ModelRequest, context: CallContext): OpenAttempt {
       parent.removeEventListener('abort', onParentAbort)
       observe(request, outcome, seen.outputBytes)
       for (const listener of endListeners) handOver(listener)
-      publishAttempt(scope, call, attempt, outcome)
+      publishAttempt(call, attempt, outcome)
       call.attemptEnded(outcome)
     },
     detach() {

@@ -1,7 +1,7 @@
 /** Response bodies that are streams: Middy's hooks run before their first byte, so the end is hung on the last. */
 
 import { pipeline, Readable, Transform } from 'node:stream'
-import { ReadableStream, TransformStream } from 'node:stream/web'
+import { ReadableStream } from 'node:stream/web'
 
 /**
  * If the response of a Middy request is a stream, or has one as its body, replaces it by one that awaits `end`
@@ -25,16 +25,10 @@ function isStream(value: unknown): value is Readable | ReadableStream {
   return value instanceof Readable || value instanceof ReadableStream
 }
 
-function ending(body: Readable | ReadableStream, end: () => Promise<void>): Readable | ReadableStream {
-  if (body instanceof ReadableStream) {
-    const { readable, writable } = new TransformStream({ flush: end })
-    // A failing or cancelled body aborts the pipe instead of flushing it; the failure itself passes through.
-    body.pipeTo(writable).catch(() => end())
-    return readable
-  }
+function ending(body: Readable | ReadableStream, end: () => Promise<void>): Readable {
+  const source = body instanceof Readable ? body : Readable.fromWeb(body)
   const passing = new Transform({
-    readableObjectMode: body.readableObjectMode,
-    writableObjectMode: body.readableObjectMode,
+    objectMode: source.readableObjectMode,
     transform(chunk, _encoding, callback) {
       callback(null, chunk)
     },
@@ -42,8 +36,6 @@ function ending(body: Readable | ReadableStream, end: () => Promise<void>): Read
       end().then(() => callback(), callback)
     },
   })
-  pipeline(body, passing, (error) => {
-    if (error) end().catch(() => {})
-  })
-  return passing
+  // Also when the source fails, or the reader goes away.
+  return pipeline(source, passing, () => void end())
 }

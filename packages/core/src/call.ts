@@ -84,6 +84,7 @@ export type AttemptCall = (request: ModelRequest, context: AttemptContext) => Pr
 /** One call as its caller sees it, from the first policy to the end of the last attempt. */
 export interface Call {
   readonly id: string
+  readonly scope: Scope
   readonly request: ModelRequest
   readonly startedAtMs: number
   /** Attempts begun so far. */
@@ -173,11 +174,12 @@ function openCall(scope: Scope, request: ModelRequest): OpenCall {
     }
     scope.callEnded()
     for (const listener of listeners) scope.guard(() => listener(ended as CallOutcome))
-    publishCall(scope, call, ended)
+    publishCall(call, ended)
   }
 
   const call: OpenCall = {
     id: scope.callStarted(),
+    scope,
     request,
     startedAtMs: scope.clock.now(),
     get attempts() {

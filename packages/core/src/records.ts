@@ -5,23 +5,18 @@
 
 import { channel } from 'node:diagnostics_channel'
 import type { Attempt } from './attempt.ts'
-import type { Call } from './call.ts'
+import type { Call, ModelRequest } from './call.ts'
 import type { CallOutcome, Outcome } from './outcome.ts'
-import type { Scope } from './scope.ts'
 
 /** @internal */
 export const attemptChannel: ReturnType<typeof channel> = channel('sluice:attempt')
 /** @internal */
 export const callChannel: ReturnType<typeof channel> = channel('sluice:call')
 
-interface RecordOrigin {
+interface RecordOrigin extends Omit<ModelRequest, 'payload' | 'transport'> {
   readonly callId: string
   readonly scopeId: string
   readonly requestId: string | undefined
-  readonly provider: string
-  readonly modelId: string
-  readonly baseModelId: string
-  readonly operation: string
   readonly tenant: string | undefined
   readonly tags: Readonly<Record<string, string>>
   /** Milliseconds since the epoch. */
@@ -57,49 +52,37 @@ export interface CallRecord extends RecordOrigin, WithoutError<CallOutcome> {}
 
 /** @internal */
 export function publishAttempt(
-  scope: Scope,
   call: Call,
-  attempt: Attempt,
-  { error, ...outcome }: Outcome,
+  { request, number, startedAtMs }: Attempt,
+  outcome: Outcome,
 ): void {
   if (!attemptChannel.hasSubscribers) return
   const record: AttemptRecord = {
-    ...origin(scope, call, attempt.request, attempt.startedAtMs),
-    attempt: attempt.number,
-    ...outcome,
-    ...described(error),
+    ...origin(call, request, startedAtMs),
+    attempt: number,
+    ...described(outcome),
   }
   attemptChannel.publish(record)
 }
 
 /** @internal */
-export function publishCall(scope: Scope, call: Call, { error, ...outcome }: CallOutcome): void {
+export function publishCall(call: Call, outcome: CallOutcome): void {
   if (!callChannel.hasSubscribers) return
-  const record: CallRecord = {
-    ...origin(scope, call, call.request, call.startedAtMs),
-    ...outcome,
-    ...described(error),
-  }
+  const record: CallRecord = { ...origin(call, call.request, call.startedAtMs), ...described(outcome) }
   callChannel.publish(record)
 }
 
-function origin(scope: Scope, call: Call, request: Call['request'], startedAtMs: number): RecordOrigin {
-  return {
-    callId: call.id,
-    scopeId: scope.id,
-    requestId: scope.requestId,
-    provider: request.provider,
-    modelId: request.modelId,
-    baseModelId: request.baseModelId,
-    operation: request.operation,
-    tenant: scope.tenant,
-    tags: scope.tags,
-    startedAtMs,
-  }
+function origin({ id, scope }: Call, request: ModelRequest, startedAtMs: number): RecordOrigin {
+  const { payload, transport, ...descriptor } = request
+  const { id: scopeId, requestId, tenant, tags } = scope
+  return { callId: id, scopeId, requestId, tenant, tags, startedAtMs, ...descriptor }
 }
 
-function described(error: Error | undefined): Pick<WithoutError<Outcome>, 'error'> {
-  if (!error) return {}
-  const code: unknown = 'code' in error ? error.code : undefined
-  return { error: { name: error.name, ...(typeof code === 'string' && { code }) } }
+function described<Ended extends { readonly error?: Error }>({
+  error,
+  ...ended
+}: Ended): WithoutError<Ended> {
+  if (!error) return ended
+  const { name, code } = error as Error & { readonly code?: unknown }
+  return { ...ended, error: { name, ...(typeof code === 'string' && { code }) } }
 }

@@ -21,13 +21,9 @@ export const noUsage: Usage = Object.freeze({
 })
 
 export function addUsage(a: Usage, b: Usage): Usage {
-  return {
-    inputTokens: a.inputTokens + b.inputTokens,
-    outputTokens: a.outputTokens + b.outputTokens,
-    cacheReadTokens: a.cacheReadTokens + b.cacheReadTokens,
-    cacheWrite5mTokens: a.cacheWrite5mTokens + b.cacheWrite5mTokens,
-    cacheWrite1hTokens: a.cacheWrite1hTokens + b.cacheWrite1hTokens,
-  }
+  const sum: { -readonly [Bucket in keyof Usage]: number } = { ...a }
+  for (const bucket of Object.keys(noUsage) as (keyof Usage)[]) sum[bucket] += b[bucket]
+  return sum
 }
 
 /** All tokens of the prompt, cached or not. */

@@ -31,6 +31,9 @@ export interface RequestHandlerOptions {
 const maxIdleMs = 30_000
 const maxRefusals = 3
 
+/** By handler: several clients may share one, and none may close its sessions while another one's call is open. */
+const uses = new WeakMap<object, { open: number; lastMs: number }>()
+
 /** Wraps the handler of a client in place of it; everything it does not know passes through to the original. */
 export function guardedRequestHandler<Handler extends RequestHandler>(
   handler: Handler,
@@ -39,8 +42,8 @@ export function guardedRequestHandler<Handler extends RequestHandler>(
   const reused = reuseSessions && handler.metadata?.handlerProtocol === 'h2'
   // The SDK's default opens a session, and a TLS connection, for each request.
   if (reused) handler.updateHttpClientConfig?.('disableConcurrentStreams', false)
-  let open = 0
-  let lastUsedMs = 0
+  const use = uses.get(handler) ?? { open: 0, lastMs: 0 }
+  uses.set(handler, use)
 
   async function send(request: object, options: HandlerOptions): Promise<{ response: { body?: unknown } }> {
     for (let refusals = 0; ; refusals++) {
@@ -58,22 +61,19 @@ export function guardedRequestHandler<Handler extends RequestHandler>(
     options: HandlerOptions = {},
   ): Promise<{ response: { body?: unknown } }> {
     const attempt = attemptOf(request)
-    if (!attempt) return handler.handle(request, options)
     // The marker of the SDK for two-way streams; it would give an answer that streams a session of its own.
-    const sendOptions: HandlerOptions = {
-      ...options,
-      abortSignal: attempt.signal,
-      ...(reused && { isEventStream: false }),
-    }
+    const sendOptions: HandlerOptions = attempt
+      ? { ...options, abortSignal: attempt.signal, ...(reused && { isEventStream: false }) }
+      : options
     if (!reused) return handler.handle(request, sendOptions)
-    if (open === 0 && lastUsedMs > 0 && now() - lastUsedMs > maxIdleMs) handler.destroy?.()
-    open++
+    if (use.open === 0 && use.lastMs > 0 && now() - use.lastMs > maxIdleMs) handler.destroy?.()
+    use.open++
     const close = () => {
-      open--
-      lastUsedMs = now()
+      use.open--
+      use.lastMs = now()
     }
     try {
-      const sent = await send(request, sendOptions)
+      const sent = attempt ? await send(request, sendOptions) : await handler.handle(request, sendOptions)
       onceClosed(sent.response.body, close)
       return sent
     } catch (error) {
