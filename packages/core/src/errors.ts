@@ -10,6 +10,7 @@ export type SluiceErrorCode =
   | 'deadline_exceeded'
   | 'invalid_request'
   | 'model_failed'
+  | 'no_scope'
   | 'not_found'
   | 'policy_conflict'
   | 'scope_ended'

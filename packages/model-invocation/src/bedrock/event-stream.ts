@@ -6,6 +6,8 @@
 
 import { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
+import { currentAttempt } from '@sluice/core'
+import { overriding } from './overriding.ts'
 
 type Deserializer = (message: Record<string, unknown>) => Promise<unknown>
 
@@ -14,23 +16,14 @@ export interface EventStreamMarshaller {
   deserialize(body: AsyncIterable<Uint8Array>, deserializer: Deserializer): AsyncIterable<unknown>
 }
 
-/** A marshaller that decodes the bodies `isOurs` says yes to, at the time they arrive, and leaves the others alone. */
-export function fastMarshaller<Marshaller extends EventStreamMarshaller>(
-  original: Marshaller,
-  isOurs: () => boolean,
-): Marshaller {
-  return new Proxy(original, {
-    get(target, key) {
-      if (key === 'deserialize') {
-        return (body: AsyncIterable<Uint8Array>, deserializer: Deserializer) =>
-          body instanceof Readable && isOurs()
-            ? decoded(body, (frame) => target.deserialize(once(frame), deserializer))
-            : target.deserialize(body, deserializer)
-      }
-      const value: unknown = Reflect.get(target, key)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
+/** A marshaller that decodes the answers to attempts, and leaves all others alone. */
+export function fastMarshaller<Marshaller extends EventStreamMarshaller>(original: Marshaller): Marshaller {
+  return overriding<EventStreamMarshaller>(original, {
+    deserialize: (body, deserializer) =>
+      body instanceof Readable && currentAttempt()
+        ? decoded(body, (frame) => original.deserialize(once(frame), deserializer))
+        : original.deserialize(body, deserializer),
+  }) as Marshaller
 }
 
 /** The events of a body. The SDK looks at the first event before it hands the stream on; that look is answered with nothing. */
@@ -104,7 +97,10 @@ function events(
       if (next) {
         const event = textEvent(next)
         if (event) return { done: false, value: event }
-        for await (const other of bySdk(next)) return { done: false, value: other }
+        for await (const other of bySdk(next)) {
+          learn(next, other)
+          return { done: false, value: other }
+        }
         // An event that the SDK does not know.
       } else if (failure) {
         throw failure
@@ -139,16 +135,29 @@ const checksumBytes = 4
 
 type EventType = 'contentBlockDelta' | 'chunk'
 
-/** The header blocks of the two events that carry text, as they came; they are the same in every frame of a kind. */
-const knownHeaders = new Map<string, EventType | undefined>()
+/**
+ * The header blocks of the two events that carry text. They are the same in every frame of a kind, so the SDK's decoder
+ * need read one only once: what it said then holds for all frames that begin so.
+ */
+const knownHeaders = new Map<string, EventType>()
 const maxKnownHeaders = 64
+
+function learn(frame: Buffer, event: unknown): void {
+  const type = 'chunk' in (event as object) ? 'chunk' : 'contentBlockDelta'
+  if (type in (event as object) && knownHeaders.size < maxKnownHeaders)
+    knownHeaders.set(headersOf(frame), type)
+}
+
+function headersOf(frame: Buffer): string {
+  return frame.toString('latin1', preludeBytes, preludeBytes + frame.readUInt32BE(4))
+}
 
 /** The event of a frame that carries a piece of an answer and nothing unusual. */
 function textEvent(frame: Buffer): unknown {
   const headersEnd = preludeBytes + frame.readUInt32BE(4)
   const bodyEnd = frame.length - checksumBytes
   if (headersEnd > bodyEnd) return undefined
-  const type = typeOf(frame.toString('latin1', preludeBytes, headersEnd))
+  const type = knownHeaders.get(headersOf(frame))
   if (!type) return undefined
   if (crc32(frame.subarray(0, 8)) !== frame.readUInt32BE(8)) return undefined
   if (crc32(frame.subarray(0, bodyEnd)) !== frame.readUInt32BE(bodyEnd)) return undefined
@@ -182,33 +191,6 @@ function chunkEvent({ bytes }: Payload): unknown {
   return typeof bytes === 'string'
     ? { chunk: { bytes: new Uint8Array(Buffer.from(bytes, 'base64')) } }
     : undefined
-}
-
-/** The type of an event, if it is one of the two and its headers say nothing else. */
-function typeOf(headers: string): EventType | undefined {
-  if (knownHeaders.has(headers)) return knownHeaders.get(headers)
-  const named = stringHeaders(headers)
-  const type = named?.get(':message-type') === 'event' ? named.get(':event-type') : undefined
-  const known = type === 'contentBlockDelta' || type === 'chunk' ? type : undefined
-  if (knownHeaders.size < maxKnownHeaders) knownHeaders.set(headers, known)
-  return known
-}
-
-const stringType = 7
-
-/** The headers of a block in which all values are strings, as Bedrock's are. */
-function stringHeaders(block: string): Map<string, string> | undefined {
-  const headers = new Map<string, string>()
-  for (let at = 0; at < block.length; ) {
-    const nameEnd = at + 1 + block.charCodeAt(at)
-    if (block.charCodeAt(nameEnd) !== stringType) return undefined
-    const length = block.charCodeAt(nameEnd + 1) * 256 + block.charCodeAt(nameEnd + 2)
-    const valueEnd = nameEnd + 3 + length
-    if (!(valueEnd <= block.length)) return undefined
-    headers.set(block.slice(at + 1, nameEnd), block.slice(nameEnd + 3, valueEnd))
-    at = valueEnd
-  }
-  return headers
 }
 
 async function* once(frame: Uint8Array): AsyncGenerator<Uint8Array> {

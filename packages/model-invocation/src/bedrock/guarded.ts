@@ -2,22 +2,21 @@
 
 import type { BedrockRuntimeClient } from '@aws-sdk/client-bedrock-runtime'
 import {
-  type Attempt,
   callModel,
   currentAttempt,
   currentScope,
   insideAttempt,
   type Policy,
-  type SluiceError,
+  SluiceError,
 } from '@sluice/core'
 import { retry } from '../retry.ts'
+import { type ClientOptions, prepareClient } from './client.ts'
+import { converse, converseStream } from './converse.ts'
 import { toSluiceError } from './errors.ts'
-import { type EventStreamMarshaller, fastMarshaller } from './event-stream.ts'
-import type { Headers } from './invoke-model.ts'
-import { operations, requestOf, sentOf } from './operations.ts'
-import { guardedRequestHandler, type RequestHandler } from './request-handler.ts'
+import { invokeModel, invokeModelStream } from './invoke-model.ts'
+import { type Headers, type Operation, requestOf, sentOf } from './operation.ts'
 
-export interface GuardedOptions {
+export interface GuardedOptions extends ClientOptions {
   /**
    * What a call outside of any invocation does (module init, a script, a forgotten `.use()`): behave as the bare
    * SDK and warn once, or throw.
@@ -25,24 +24,11 @@ export interface GuardedOptions {
    * @default 'warn'
    */
   readonly outside?: 'warn' | 'throw'
-  /**
-   * Keeps HTTP/2 sessions between calls instead of opening one for each. Only ever applies to the SDK's HTTP/2 handler.
-   *
-   * @default true
-   */
-  readonly reuseSessions?: boolean
-  /** Wall-clock milliseconds, by which a session that slept is recognised. */
-  readonly now?: () => number
 }
 
-/** The parts of a client that are wrapped; of the SDK's public, documented configuration. */
+/** Of the SDK's public, documented surface. */
 interface ClientInternals {
-  readonly config: {
-    requestHandler: RequestHandler
-    eventStreamMarshaller?: EventStreamMarshaller
-    retryStrategy(): Promise<unknown>
-    maxAttempts(): Promise<number>
-  }
+  readonly config: { maxAttempts(): Promise<number> }
   readonly middlewareStack: {
     add(
       middleware: Middleware,
@@ -51,10 +37,16 @@ interface ClientInternals {
   }
 }
 
+/** By the name of the command; all others pass through. */
+const operations: Readonly<Record<string, Operation>> = {
+  ConverseCommand: converse,
+  ConverseStreamCommand: converseStream,
+  InvokeModelCommand: invokeModel,
+  InvokeModelWithResponseStreamCommand: invokeModelStream,
+}
+
 interface Arguments {
   readonly input: object
-  readonly request?: object
-  readonly [attemptKey]?: Attempt
 }
 
 interface Result {
@@ -72,7 +64,6 @@ type Middleware = (
   context: { readonly commandName?: string; readonly [key: string]: unknown },
 ) => Handler
 
-const attemptKey: unique symbol = Symbol('sluice.attempt')
 const guardedKey = Symbol.for('sluice.guarded.1')
 
 /**
@@ -106,54 +97,29 @@ const guardedKey = Symbol.for('sluice.guarded.1')
  */
 export function guarded<Client extends BedrockRuntimeClient>(
   client: Client,
-  { outside = 'warn', reuseSessions = true, now = Date.now }: GuardedOptions = {},
+  { outside = 'warn', ...options }: GuardedOptions = {},
 ): Client {
-  const internals = client as unknown as ClientInternals & { [guardedKey]?: true }
-  if (internals[guardedKey]) return client
+  if (guardedKey in client) return client
   Object.defineProperty(client, guardedKey, { value: true })
-  const { config, middlewareStack } = internals
-  const attempts = new WeakMap<object, Attempt>()
-  const inherited = config.retryStrategy
+  prepareClient(client, options)
+  const { config, middlewareStack } = client as unknown as ClientInternals
   let defaults: Promise<readonly Policy[]> | undefined
   let warned = false
 
-  config.requestHandler = guardedRequestHandler(config.requestHandler, {
-    reuseSessions,
-    attemptOf: (request) => attempts.get(request),
-    now,
-  })
-  if (typeof config.eventStreamMarshaller?.deserialize === 'function') {
-    config.eventStreamMarshaller = fastMarshaller(
-      config.eventStreamMarshaller,
-      () => currentAttempt() !== undefined,
-    )
-  }
-  // The chain is the only retry loop of a guarded call; outside of one the SDK's own goes on as it was.
-  config.retryStrategy = async () => (currentAttempt() ? once : inherited())
-
   function unguarded(): void {
-    if (outside === 'throw') {
-      throw new Error(
-        'A guarded client was called outside of an invocation. Put a Sluice middleware (retry(), modelInvocation(), ...) ' +
-          'on the handler, or wrap a script in runInScope().',
-      )
-    }
-    if (warned) return
+    const message =
+      'A guarded client was called outside of an invocation, so without policies. Put a Sluice middleware such as ' +
+      'retry() on the handler, or wrap a script in runInScope().'
+    if (outside === 'throw') throw new SluiceError(message, { code: 'no_scope' })
+    if (!warned) process.emitWarning(message, 'SluiceWarning')
     warned = true
-    process.emitWarning(
-      'A guarded client was called outside of an invocation; such calls have no policies. Put a Sluice middleware on ' +
-        'the handler, or wrap a script in runInScope().',
-      'SluiceWarning',
-    )
   }
 
   middlewareStack.add(
     (next, context) => async (args) => {
       const operation = operations[context.commandName ?? '']
-      if (!operation) return next(args)
-      // Somebody further out holds the guards: this is the sending of their attempt.
-      const outer = currentAttempt()
-      if (outer) return next({ ...args, [attemptKey]: outer })
+      // Inside of an attempt somebody further out holds the guards: this is the sending.
+      if (!operation || currentAttempt()) return next(args)
       const scope = currentScope()
       if (!scope) {
         unguarded()
@@ -166,7 +132,7 @@ export function guarded<Client extends BedrockRuntimeClient>(
         async send(request, { attempt }) {
           attemptsMade = attempt.number
           const input = request.payload as object
-          result = await insideAttempt(scope, attempt, () => next({ ...args, input, [attemptKey]: attempt }))
+          result = await insideAttempt(scope, attempt, () => next({ ...args, input }))
           return sentOf(operation, result.output, headersOf(result.response))
         },
         toError,
@@ -190,15 +156,6 @@ export function guarded<Client extends BedrockRuntimeClient>(
     { step: 'initialize', priority: 'high', name: 'sluiceGuard', override: true },
   )
 
-  // The last step before the wire: the request that is really sent leads the handler to its attempt.
-  middlewareStack.add(
-    (next) => (args) => {
-      const attempt = args[attemptKey]
-      if (attempt && args.request) attempts.set(args.request, attempt)
-      return next(args)
-    },
-    { step: 'deserialize', priority: 'low', name: 'sluiceAttempt', override: true },
-  )
   return client
 }
 
@@ -209,16 +166,6 @@ function toError(thrown: unknown): SluiceError {
   if (error !== thrown) originals.set(error, thrown)
   return error
 }
-
-/** One attempt, as the SDK's retry strategies are spoken to. */
-const once = {
-  acquireInitialRetryToken: async () => onceToken,
-  refreshRetryTokenForRetry: async () => {
-    throw new Error('Retries of a guarded call are made by its chain.')
-  },
-  recordSuccess: () => {},
-}
-const onceToken = { getRetryCount: () => 0, getRetryDelay: () => 0, getRetryCost: () => 0 }
 
 function signalOf(context: Record<string, unknown>): AbortSignal | undefined {
   return (context.__smithy_context as { readonly abortSignal?: AbortSignal } | undefined)?.abortSignal

@@ -1,12 +1,42 @@
 /** InvokeModel: opaque bodies, whose usage Bedrock tells beside them, in headers and in the last chunk. */
 
-import type { Seen, Usage } from '@sluice/core'
-import { noUsage } from '@sluice/core'
+import { noUsage, type Seen, type Usage } from '@sluice/core'
+import type { Description, Headers, Operation } from './operation.ts'
 
-export type Headers = Readonly<Record<string, string | undefined>>
+export const invokeModel: Operation = {
+  name: 'InvokeModel',
+  describe,
+  sent: (_output, headers) => ({ usage: usageOf(headers) }),
+}
+
+export const invokeModelStream: Operation = {
+  name: 'InvokeModelWithResponseStream',
+  events: 'body',
+  describe,
+  sent: () => ({ read: readChunk }),
+}
+
+function describe(input: { readonly modelId?: string; readonly body?: Uint8Array | string }): Description {
+  const { body = '' } = input
+  return {
+    modelId: input.modelId ?? '',
+    inputBytes: typeof body === 'string' ? Buffer.byteLength(body) : (body.byteLength ?? 0),
+    maxTokens: declaredMaxTokens(body),
+  }
+}
+
+const maxTokenNames =
+  /"(?:max_tokens|maxTokens|max_gen_len|maxTokenCount|max_new_tokens|max_completion_tokens)"\s*:\s*(\d{1,7})/
+
+/** The families name the maximum differently, but none of them hides it; it is looked for without parsing megabytes. */
+function declaredMaxTokens(body: Uint8Array | string): number | undefined {
+  const text = typeof body === 'string' ? body : Buffer.from(body).toString('latin1')
+  const found = maxTokenNames.exec(text.length > 8192 ? text.slice(0, 4096) + text.slice(-4096) : text)
+  return found ? Number(found[1]) : undefined
+}
 
 /** Usage from the headers of an answer, which the SDK does not model; undefined for models whose answers carry none. */
-export function invokeModelUsage(headers: Headers): Usage | undefined {
+function usageOf(headers: Headers): Usage | undefined {
   const count = (name: string) => headers[`x-amzn-bedrock-${name}-token-count`]
   const input = count('input')
   const output = count('output')
@@ -26,7 +56,7 @@ const metricsKey = '"amazon-bedrock-invocationMetrics"'
 const heads = ['"message_start"', '"content_block_start"', '"ping"', '"messageStart"', '"contentBlockStart"']
 
 /** Reads a chunk of any family. The one that carries Bedrock's own metrics is the last of a whole answer. */
-export function readInvokeModelChunk(event: unknown, seen: Seen): void {
+function readChunk(event: unknown, seen: Seen): void {
   const bytes = (event as { readonly chunk?: { readonly bytes?: Uint8Array } }).chunk?.bytes
   if (!bytes) return
   const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -20,10 +20,11 @@ import {
 } from '@sluice/core'
 import type { CallSettings, Model, ModelProvider } from '../model.ts'
 import { retry } from '../retry.ts'
-import { answerOf, converseStream } from './converse-stream.ts'
+import { prepareClient } from './client.ts'
+import { converse, converseStream, toUsage } from './converse.ts'
 import { toSluiceError } from './errors.ts'
-import { guarded } from './guarded.ts'
-import { operations, requestOf, sentOf, toUsage } from './operations.ts'
+import { answerOf, modelStream } from './model-stream.ts'
+import { type Operation, requestOf, sentOf } from './operation.ts'
 
 /** What holds for every call, in the words of Converse; a prompt may say otherwise. */
 export interface BedrockSettings
@@ -37,7 +38,7 @@ export interface BedrockSettings
   readonly stopSequences?: readonly string[]
   /** The system prompt. */
   readonly system?: string | NonNullable<ConverseCommandInput['system']>
-  /** The client to call with; it is guarded. Default: one of the environment's Region and credentials. */
+  /** The client to call with. Default: one of the environment's Region and credentials. */
   readonly client?: BedrockRuntimeClient
 }
 
@@ -90,7 +91,8 @@ export function bedrock(
     ...(system !== undefined && { system: typeof system === 'string' ? [{ text: system }] : system }),
   }
   // Nobody else can change the middleware of this client, so it needs to be put together only once.
-  const guardedClient = guarded(client ?? new BedrockRuntimeClient({ cacheMiddleware: true }))
+  const ownClient = client ?? new BedrockRuntimeClient({ cacheMiddleware: true })
+  prepareClient(ownClient)
   const defaults: readonly Policy[] = [retry()]
 
   function inputOf(prompt: BedrockPrompt): ConverseCommandInput {
@@ -102,38 +104,33 @@ export function bedrock(
   }
 
   function bind(scope: Scope): BedrockModel {
-    function call(
-      name: 'ConverseCommand' | 'ConverseStreamCommand',
-      prompt: BedrockPrompt,
-      settings: CallSettings,
-    ) {
-      const operation = operations[name] as (typeof operations)[string]
+    function call(operation: Operation, prompt: BedrockPrompt, { signal }: CallSettings) {
       const request = requestOf(operation, inputOf(prompt), {
         async send(request: ModelRequest, { attempt }: AttemptContext) {
           const input = request.payload as ConverseCommandInput
-          const output = await insideAttempt(scope, attempt, () =>
-            name === 'ConverseCommand'
-              ? guardedClient.send(new ConverseCommand(input))
-              : guardedClient.send(new ConverseStreamCommand(input)),
+          const command =
+            operation === converse ? new ConverseCommand(input) : new ConverseStreamCommand(input)
+          const output: object = await insideAttempt(scope, attempt, () =>
+            ownClient.send(command as ConverseCommand),
           )
           return sentOf(operation, output, {})
         },
         toError: toSluiceError,
       })
-      return callModel(scope, request, { signal: settings.signal, defaults })
+      return callModel(scope, request, { signal, defaults })
     }
 
     return {
       modelId,
       async invoke(prompt, settings = {}) {
-        const response = await call('ConverseCommand', prompt, settings)
+        const response = await call(converse, prompt, settings)
         const { output, stopReason, usage } = response.output as ConverseCommandOutput
         const message = output?.message ?? { role: 'assistant', content: [] }
         return answerOf(message, stopReason ?? '', usage && toUsage(usage))
       },
       async stream(prompt, settings = {}) {
-        const response = await call('ConverseStreamCommand', prompt, settings)
-        return converseStream(response.events as NonNullable<ConverseStreamCommandOutput['stream']>)
+        const response = await call(converseStream, prompt, settings)
+        return modelStream(response.events as NonNullable<ConverseStreamCommandOutput['stream']>)
       },
     }
   }

@@ -3,8 +3,9 @@
  * session that slept through a freeze is not trusted.
  */
 
-import type { Attempt } from '@sluice/core'
+import { currentAttempt } from '@sluice/core'
 import { isRefused } from './errors.ts'
+import { overriding } from './overriding.ts'
 
 interface HandlerOptions {
   readonly abortSignal?: AbortSignal
@@ -21,8 +22,6 @@ export interface RequestHandler {
 
 export interface RequestHandlerOptions {
   readonly reuseSessions: boolean
-  /** The attempt that a request belongs to. */
-  attemptOf(request: object): Attempt | undefined
   /** Wall-clock time: it goes on while the sandbox is frozen. */
   now(): number
 }
@@ -37,7 +36,7 @@ const uses = new WeakMap<object, { open: number; lastMs: number }>()
 /** Wraps the handler of a client in place of it; everything it does not know passes through to the original. */
 export function guardedRequestHandler<Handler extends RequestHandler>(
   handler: Handler,
-  { reuseSessions, attemptOf, now }: RequestHandlerOptions,
+  { reuseSessions, now }: RequestHandlerOptions,
 ): Handler {
   const reused = reuseSessions && handler.metadata?.handlerProtocol === 'h2'
   // The SDK's default opens a session, and a TLS connection, for each request.
@@ -60,7 +59,7 @@ export function guardedRequestHandler<Handler extends RequestHandler>(
     request: object,
     options: HandlerOptions = {},
   ): Promise<{ response: { body?: unknown } }> {
-    const attempt = attemptOf(request)
+    const attempt = currentAttempt()
     // The marker of the SDK for two-way streams; it would give an answer that streams a session of its own.
     const sendOptions: HandlerOptions = attempt
       ? { ...options, abortSignal: attempt.signal, ...(reused && { isEventStream: false }) }
@@ -73,7 +72,7 @@ export function guardedRequestHandler<Handler extends RequestHandler>(
       use.lastMs = now()
     }
     try {
-      const sent = attempt ? await send(request, sendOptions) : await handler.handle(request, sendOptions)
+      const sent = await send(request, sendOptions)
       onceClosed(sent.response.body, close)
       return sent
     } catch (error) {
@@ -82,13 +81,7 @@ export function guardedRequestHandler<Handler extends RequestHandler>(
     }
   }
 
-  return new Proxy(handler, {
-    get: (target, key) => {
-      if (key === 'handle') return handle
-      const value: unknown = Reflect.get(target, key)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
+  return overriding(handler, { handle } as Partial<Handler>)
 }
 
 function onceClosed(body: unknown, close: () => void): void {

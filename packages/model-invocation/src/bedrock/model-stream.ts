@@ -3,10 +3,10 @@
 import type { ContentBlock, ConverseStreamOutput, Message } from '@aws-sdk/client-bedrock-runtime'
 import type { Usage } from '@sluice/core'
 import type { ModelAnswer, ModelStream } from '../model.ts'
-import { toUsage } from './operations.ts'
+import { toUsage } from './converse.ts'
 
 /** Events and answer of one stream, over a single pass through it. */
-export function converseStream(
+export function modelStream(
   events: AsyncIterable<ConverseStreamOutput>,
 ): ModelStream<ConverseStreamOutput, Message> {
   const source = events[Symbol.asyncIterator]()
