@@ -2,12 +2,15 @@
 import {
   BedrockRuntimeClient,
   type BedrockRuntimeClientConfig,
+  ConverseCommand,
+  ConverseStreamCommand,
   type ConverseStreamCommandOutput,
 } from '@aws-sdk/client-bedrock-runtime'
 import { NodeHttp2Handler, NodeHttpHandler } from '@smithy/node-http-handler'
 import { onTestFinished } from 'vitest'
 import type { Clock } from './clock.ts'
 import { type BedrockOptions, type LocalBedrock, startBedrock } from './endpoint.ts'
+import type { FaultRule } from './faults.ts'
 
 export const TRANSPORTS = ['http1', 'http2'] as const
 export type Transport = (typeof TRANSPORTS)[number]
@@ -60,6 +63,25 @@ export async function readStream({ stream }: Pick<ConverseStreamCommandOutput, '
     return { events, text, error: undefined }
   } catch (error) {
     return { events, text, error: error as Error }
+  }
+}
+
+/** What {@link withFault} asks for. */
+export const FAULT_TEXT = 'One two three four five.'
+
+/** An endpoint with one rule, and a client that asks it the same again and again. */
+export async function withFault(rule: FaultRule, transport: Transport) {
+  const bedrock = await startForTest({ faults: [rule] })
+  const client = clientFor(bedrock, transport)
+  return {
+    bedrock,
+    client,
+    whole: (signal?: AbortSignal) =>
+      client.send(new ConverseCommand(say(FAULT_TEXT)), signal && { abortSignal: signal }),
+    stream: async (signal?: AbortSignal) =>
+      readStream(
+        await client.send(new ConverseStreamCommand(say(FAULT_TEXT)), signal && { abortSignal: signal }),
+      ),
   }
 }
 
