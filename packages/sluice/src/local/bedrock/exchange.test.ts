@@ -162,3 +162,26 @@ test('thousands of resets on one session are no reason for GOAWAY', async () => 
   expect(goaways).toBe(0)
   expect(bedrock.counters().outcomes).toEqual({ aborted: 1500 })
 })
+
+test('a swallowed session answers neither its other requests nor a ping', async () => {
+  const bedrock = await startForTest({ faults: [{ fault: 'blackhole', first: 1 }] })
+  const session = connect(bedrock.url)
+  onTestFinished(() => session.destroy())
+  session.on('error', () => {})
+  const ask = () => {
+    const stream = session.request({ ':method': 'POST', ':path': `/model/${MODEL}/converse` })
+    stream.on('error', () => {})
+    stream.end(JSON.stringify({ messages: say(TEXT).messages }))
+  }
+  ask()
+  await bedrock.until(({ outcomes }) => outcomes.blackhole === 1)
+  ask()
+  let answered = false
+  session.ping(() => {
+    answered = true
+  })
+  const other = clientFor(bedrock)
+  for (let turn = 0; turn < 3; turn++) await other.send(new ConverseStreamCommand(say(TEXT))).then(readStream)
+  expect(bedrock.counters().requests).toBe(1 + 3)
+  expect(answered).toBe(false)
+})
