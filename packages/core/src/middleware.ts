@@ -3,7 +3,7 @@
 import { endWithBody } from './body.ts'
 import type { Clock } from './clock.ts'
 import type { Policy } from './policy.ts'
-import { enterScope, type Scope, type ScopeOptions } from './scope.ts'
+import { enterScope, openedBy, type Scope, type ScopeOptions } from './scope.ts'
 
 /** What Sluice needs of Middy's request. Structural, so that core needs no Middy. */
 export interface MiddyRequest {
@@ -45,33 +45,24 @@ export interface ScopeHooksOptions {
  * ```
  */
 export function scopeHooks({ name, clock, enter }: ScopeHooksOptions): MiddyHooks {
-  const openedHere = new WeakMap<MiddyRequest, Scope>()
-
   function end(request: MiddyRequest): Promise<void> | void {
-    const scope = openedHere.get(request)
-    if (!scope) return
-    openedHere.delete(request)
+    const scope = openedBy(request, hooks)
     // A streamed answer is read after every hook has run: its scope ends with its last byte.
-    if (endWithBody(request, () => scope.end())) return
-    return scope.end()
+    if (scope && !endWithBody(request, () => scope.end())) return scope.end()
   }
 
   const hooks = {
     [`${name}Before`](request: MiddyRequest): void {
-      const { scope, opened } = enterScope(request, () => scopeOptions(request.context, clock))
-      if (opened) {
-        openedHere.set(request, scope)
-        onEarlyExit(request, () => end(request))
-      }
+      const scope = enterScope(request, hooks, () => scopeOptions(request.context, clock))
+      if (openedBy(request, hooks)) onEarlyExit(request, end)
       enter(scope, request)
     },
-    [`${name}After`](request: MiddyRequest) {
-      return end(request)
-    },
+    [`${name}After`]: end,
     [`${name}OnError`](request: MiddyRequest) {
-      return openedHere.get(request)?.end()
+      return openedBy(request, hooks)?.end()
     },
   }
+  Object.defineProperty(end, 'name', { value: `${name}After` })
   return {
     before: hooks[`${name}Before`] as MiddyHooks['before'],
     after: hooks[`${name}After`] as MiddyHooks['after'],
@@ -83,16 +74,18 @@ export function scopeHooks({ name, clock, enter }: ScopeHooksOptions): MiddyHook
  * When a hook answers in place of the handler, Middy skips all remaining ones, of which some would have ended the
  * scope. The assignment of the answer is the last that is seen of the request.
  */
-function onEarlyExit(request: MiddyRequest, end: () => Promise<void> | void): void {
+function onEarlyExit(request: MiddyRequest, end: (request: MiddyRequest) => Promise<void> | void): void {
   let { response } = request
+  let exited = false
   Object.defineProperty(request, 'response', {
     configurable: true,
     enumerable: true,
     get: () => response,
     set(value: unknown) {
       response = value
-      if (!('earlyResponse' in request)) return
-      const ending = end()
+      if (exited || !('earlyResponse' in request)) return
+      exited = true
+      const ending = end(request)
       // Middy returns it from an async function, and so awaits it.
       if (ending && value !== undefined) response = ending.then(() => value)
     },

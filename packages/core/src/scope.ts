@@ -56,17 +56,19 @@ interface Frame {
   readonly outer?: Frame | undefined
 }
 
-interface Registry {
-  readonly frames: AsyncLocalStorage<Frame>
-  /** By Middy's request object. */
-  readonly scopes: WeakMap<object, Scope>
-}
-
 // Two copies of core in one bundle must meet here. The number is that of the layout of Scope.
-const registryKey = Symbol.for('sluice.registry.1')
-const holder = globalThis as { [registryKey]?: Registry }
-holder[registryKey] ??= { frames: new AsyncLocalStorage(), scopes: new WeakMap() }
-const registry: Registry = holder[registryKey]
+const framesKey = Symbol.for('sluice.frames.1')
+const holder = globalThis as { [framesKey]?: AsyncLocalStorage<Frame> }
+holder[framesKey] ??= new AsyncLocalStorage()
+const frames: AsyncLocalStorage<Frame> = holder[framesKey]
+
+/** Where a Middy request keeps its scope: a property, because a weak map is dear to the garbage collector. */
+const openedKey = Symbol.for('sluice.opened.1')
+
+interface Opened {
+  readonly scope: Scope
+  readonly opener: object
+}
 
 /** The scope that the running code belongs to; an ended one for a promise that outlived its invocation. */
 export function currentScope(): Scope | undefined {
@@ -75,19 +77,19 @@ export function currentScope(): Scope | undefined {
 
 /** A hook cannot leave what it entered: once a nested handler is over, its caller goes on in its own scope. */
 function currentFrame(): Frame | undefined {
-  let frame = registry.frames.getStore()
+  let frame = frames.getStore()
   while (frame?.scope.ended && frame.outer) frame = frame.outer
   return frame
 }
 
 /** The attempt that the running code is a part of: set only while a provider sends it. */
 export function currentAttempt(): Attempt | undefined {
-  return registry.frames.getStore()?.attempt
+  return frames.getStore()?.attempt
 }
 
 /** Runs the sending of an attempt, so that a guard further inside knows it and lets it through. */
 export function insideAttempt<Result>(scope: Scope, attempt: Attempt, send: () => Result): Result {
-  return registry.frames.run({ scope, attempt }, send)
+  return frames.run({ scope, attempt }, send)
 }
 
 /**
@@ -109,30 +111,31 @@ export async function runInScope<Result>(
   const scope = createScope(options)
   for (const policy of options.policies ?? []) scope.use(policy)
   try {
-    return await registry.frames.run({ scope }, () => work(scope))
+    return await frames.run({ scope }, () => work(scope))
   } finally {
     await scope.end()
   }
 }
 
-/** @internal The scope of a Middy request; opened, and entered, if it is the first to ask. */
-export function enterScope(request: object, options: () => ScopeOptions): { scope: Scope; opened: boolean } {
-  const known = registry.scopes.get(request)
-  if (known) return { scope: known, opened: false }
+/** @internal The scope of a Middy request; opened, and entered, for the first who asks. */
+export function enterScope(request: object, opener: object, options: () => ScopeOptions): Scope {
+  const holder = request as { [openedKey]?: Opened }
+  if (holder[openedKey]) return holder[openedKey].scope
   const scopeOptions = options()
   const { requestId } = scopeOptions
   const current = currentFrame()
   // The frame of another invocation may be around as well: the runtime asks for the next event inside of the last one.
   const nested = current && !current.scope.ended && requestId && current.scope.requestId === requestId
   const scope = createScope(scopeOptions, nested ? `${requestId}/${++lastScope}` : requestId)
-  registry.scopes.set(request, scope)
-  registry.frames.enterWith({ scope, outer: nested ? current : undefined })
-  return { scope, opened: true }
+  holder[openedKey] = { scope, opener }
+  frames.enterWith({ scope, outer: nested ? current : undefined })
+  return scope
 }
 
-/** @internal */
-export function scopeOf(request: object): Scope | undefined {
-  return registry.scopes.get(request)
+/** @internal The scope of a Middy request, for the one who opened it. */
+export function openedBy(request: object, opener: object): Scope | undefined {
+  const opened = (request as { [openedKey]?: Opened })[openedKey]
+  return opened?.opener === opener ? opened.scope : undefined
 }
 
 let lastScope = 0
