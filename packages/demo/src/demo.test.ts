@@ -1,0 +1,169 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { startBedrock } from 'sluice/local'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Report } from './report.ts'
+
+type Child = ChildProcessByStdio<null, Readable, Readable>
+
+/** The demo as a process group of its own, on a machine that has nothing of AWS. */
+async function start(argv: readonly string[], environment: Record<string, string> = {}) {
+  const temporary = await mkdtemp(join(tmpdir(), 'sluice-demo-test-'))
+  const main = fileURLToPath(new URL('./main.ts', import.meta.url))
+  const child: Child = spawn(process.execPath, [main, ...argv], {
+    env: {
+      PATH: process.env.PATH,
+      HOME: temporary,
+      TMPDIR: temporary,
+      AWS_EC2_METADATA_DISABLED: 'true',
+      ...environment,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  onTestFinished(async () => {
+    if (groupIsAlive(child)) process.kill(-child.pid!, 'SIGKILL')
+    await rm(temporary, { recursive: true, force: true })
+  })
+  return { child, left: () => readdir(temporary) }
+}
+
+async function run(argv: readonly string[], environment: Record<string, string> = {}) {
+  const { child, left } = await start(argv, environment)
+  const [output, errors, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'exit'),
+  ])
+  return { code, output, errors, left: await left() }
+}
+
+function groupIsAlive({ pid }: Child): boolean {
+  try {
+    return process.kill(-pid!, 0)
+  } catch {
+    return false
+  }
+}
+
+const lastLine = (output: string): Report => JSON.parse(output.trim().split('\n').at(-1) ?? '')
+
+test('both accounts are shown, agree to the token, and nothing is left', { timeout: 60_000 }, async () => {
+  const { code, output, errors, left } = await run(['--messages', '10', '--json'])
+  expect({ code, left }, errors).toEqual({ code: 0, left: [] })
+  expect(output).toContain('The two accounts agree to the token: 20 answers')
+
+  const report = lastLine(output)
+  expect(report).toMatchObject({ mode: 'local', messages: 10, agree: true, differences: [] })
+  const [before, after, batch] = report.patterns
+  expect(before).toMatchObject({
+    pattern: 'sdk-handler, before',
+    events: 10,
+    own: null,
+    endpoint: { faults: 1 },
+  })
+  for (const pattern of [after, batch]) {
+    expect(pattern).toMatchObject({
+      failed: 0,
+      survived: 1,
+      endpoint: { requests: 11, answered: 10, faults: 1 },
+    })
+    expect(pattern?.own).toMatchObject({ calls: 10, attempts: 11, tokens: pattern?.endpoint?.tokens })
+  }
+  expect(after?.events).toBe(10)
+  expect(after?.endpoint?.tokens.in).toBeGreaterThan(100)
+})
+
+test('Ctrl-C ends it at once, with every process and file', { timeout: 60_000 }, async () => {
+  const { child, left } = await start(['--messages', '2000'])
+  const output = text(child.stdout)
+  for await (const line of createInterface({ input: child.stderr })) {
+    if (line.includes('begin to break')) child.kill('SIGINT')
+    if (line.includes('Stopped')) break
+  }
+  const [code] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode]
+  expect({ code, output: await output, left: await left() }).toEqual({ code: 130, output: '', left: [] })
+  expect(groupIsAlive(child)).toBe(false)
+})
+
+const credentials = {
+  AWS_REGION: 'eu-central-1',
+  AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE',
+  AWS_SECRET_ACCESS_KEY: 'example',
+}
+
+test('with --aws the functions use the credentials and the Region of the user', {
+  timeout: 60_000,
+}, async () => {
+  const bedrock = await startBedrock({ latency: 'none' })
+  onTestFinished(bedrock.close)
+  const { code, output, errors, left } = await run(['--aws', '--yes', '--messages', '6', '--json'], {
+    ...credentials,
+    AWS_ENDPOINT_URL_BEDROCK_RUNTIME: bedrock.url,
+  })
+  expect({ code, left }, errors).toEqual({ code: 0, left: [] })
+  expect(output).toContain(
+    'This asks eu.amazon.nova-lite-v1:0 in eu-central-1, with your credentials: 12 calls',
+  )
+  const { patterns, ...report } = lastLine(output)
+  expect(report).toMatchObject({ mode: 'aws', messages: 6, agree: null })
+  expect(patterns.map(({ pattern, own }) => [pattern, own?.attempts])).toEqual([
+    ['sdk-handler, after', 6],
+    ['sqs-batch', 6],
+  ])
+  const { models, inputTokens } = bedrock.counters()
+  expect(models).toMatchObject({ 'eu.amazon.nova-lite-v1:0': { requests: 12, outcomes: { ok: 12 } } })
+  expect(patterns.reduce((sum, { own }) => sum + (own?.tokens.in ?? 0), 0)).toBe(inputTokens)
+})
+
+test('when no call can be answered it says why and fails', { timeout: 60_000 }, async () => {
+  const bedrock = await startBedrock({
+    latency: 'none',
+    faults: [
+      { fault: 'error', name: 'AccessDeniedException', status: 403, message: 'No access to this model.' },
+    ],
+  })
+  onTestFinished(bedrock.close)
+  const { code, output } = await run(['--aws', '--yes', '--messages', '2'], {
+    ...credentials,
+    AWS_ENDPOINT_URL_BEDROCK_RUNTIME: bedrock.url,
+  })
+  expect(code).toBe(1)
+  expect(output).toContain(
+    'Failed in sdk-handler, after: 2 x AccessDeniedException: No access to this model.',
+  )
+})
+
+test('with --aws it asks before it costs something', async () => {
+  const { code, output, errors } = await run(['--aws'], credentials)
+  expect(output).toMatch(/40 calls \(at most 120 attempts\)[\s\S]*at most [\d,]+ tokens in and 2,400 out/)
+  expect({ code, errors }).toEqual({ code: 2, errors: expect.stringContaining('add --yes to go on') })
+})
+
+test.for([
+  [['--messages', '0'], {}, "--messages needs a whole number from 1 to 5000, not '0'"],
+  [['--fast'], {}, "Unknown option '--fast'. The options are: --help, --aws, --yes, --json, --messages"],
+  [['fast'], {}, "Unexpected argument 'fast'"],
+  [['--yes'], {}, '--yes only goes with --aws'],
+  [['--aws'], {}, '--aws needs a Region: set AWS_REGION'],
+  [['--aws'], { AWS_REGION: 'eu-central-1' }, '--aws needs credentials and found none'],
+] as const)('%o %o says what is wrong', async ([argv, environment, message]) => {
+  const { code, output, errors, left } = await run(argv, environment)
+  expect({ code, output, left }).toEqual({ code: 2, output: '', left: [] })
+  expect(errors).toContain(`demo: ${message}`)
+  expect(errors).toMatch(/\nSee 'pnpm demo --help'\.\n$/)
+})
+
+test('--help names every option', async () => {
+  const { code, output } = await run(['--', '--help'])
+  expect(code).toBe(0)
+  for (const option of ['--messages', '--json', '--aws', '--yes', '--help'])
+    expect(output).toContain(`  ${option}`)
+})
