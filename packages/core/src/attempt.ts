@@ -52,6 +52,8 @@ export interface OpenAttempt extends Attempt {
   onAbort: ((reason: Error) => void) | undefined
   readonly context: CallContext
   sending(): void
+  /** As the provider told it, else as it was seen. */
+  usage(): Usage
   note(event: unknown, read: (event: unknown, seen: Seen) => void): void
   end(status: Status, error?: Error): void
   /** The answer is whole and only its usage is outstanding: the end of the scope waits for it instead of aborting it. */
@@ -100,6 +102,7 @@ export async function sendAttempt(request: ModelRequest, context: AttemptContext
       return { output: sent.output, events: await openStream(attempt, sent, transport) }
     }
     attempt.seen.usage = sent.usage
+    attempt.seen.outputBytes = sent.outputBytes ?? 0
     attempt.seen.stopReason = sent.stopReason
     attempt.seen.complete = true
     attempt.end('answered')
@@ -138,7 +141,7 @@ function openAttempt(request: ModelRequest, context: CallContext): OpenAttempt {
   function outcomeOf(status: Status, error: Error | undefined): Outcome {
     const now = scope.clock.now()
     const known = seen.usage ?? (isBilled(sentAtMs, seen, error) ? undefined : noUsage)
-    const usage = known ?? seenUsage(request, seen)
+    const usage = known ?? attempt.usage()
     const partial = seen.contentEvents > 0 && !seen.complete
     return {
       status,
@@ -203,6 +206,9 @@ function openAttempt(request: ModelRequest, context: CallContext): OpenAttempt {
         )
       }
       sentAtMs = scope.clock.now()
+    },
+    usage() {
+      return seen.usage ?? seenUsage(request, seen)
     },
     note(event, read) {
       const before = seen.contentEvents

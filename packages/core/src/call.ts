@@ -42,6 +42,8 @@ export interface Sent {
   readonly output: unknown
   readonly usage?: Usage | undefined
   readonly stopReason?: string | undefined
+  /** Size of a whole answer in bytes of UTF-8: its length where the provider tells no usage. */
+  readonly outputBytes?: number | undefined
   readonly events?: AsyncIterable<unknown> | undefined
   /** Notes what one event tells. Called once per event, in order. */
   read?(event: unknown, seen: Seen): void

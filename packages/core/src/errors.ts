@@ -1,6 +1,9 @@
 /** The errors of Sluice: one base class, a few subclasses that add typed data. */
 
+import type { Usage } from './usage.ts'
+
 const marker = Symbol.for('sluice.error')
+const inspected = Symbol.for('nodejs.util.inspect.custom')
 
 /** Stable, machine-readable reasons. New ones may be added in a minor version. */
 export type SluiceErrorCode =
@@ -64,7 +67,7 @@ export class SluiceError extends Error {
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs
     this.statusCode = options.statusCode ?? 500
     this.unbilled = options.unbilled ?? false
-    Object.defineProperty(this, marker, { value: true })
+    Object.defineProperties(this, { [marker]: { value: true }, [inspected]: { value: printed } })
   }
 
   /** Whether an HTTP response may show the message (Middy's convention: below 500). */
@@ -78,6 +81,16 @@ export class SluiceError extends Error {
       typeof error === 'object' && error !== null && (error as { [key: symbol]: unknown })[marker] === true
     )
   }
+}
+
+/** For `console.error` and the like: Node would print the cause as well, enumerable or not. */
+function printed(
+  this: SluiceError,
+  _depth: number,
+  options: object,
+  inspect: (value: object, options: object) => string,
+): string {
+  return `${this.stack} ${inspect({ ...this }, options)}`
 }
 
 /** The provider answered with an error: nothing was generated and nothing is billed. */
@@ -104,18 +117,13 @@ export class StreamInterruptedError extends SluiceError {
   override name = 'StreamInterruptedError'
   /** Whether any content had been delivered. */
   readonly partial: boolean
+  /** Tokens up to the break, estimated where the provider had not told them yet. */
+  readonly usage: Usage
 
-  constructor(
-    message: string,
-    options: { readonly partial: boolean; readonly cause?: unknown; readonly retryable?: boolean },
-  ) {
-    super(message, {
-      code: 'stream_interrupted',
-      retryable: options.retryable ?? true,
-      statusCode: 502,
-      cause: options.cause,
-    })
+  constructor(message: string, options: { partial: boolean; usage: Usage; cause?: unknown }) {
+    super(message, { code: 'stream_interrupted', retryable: true, statusCode: 502, cause: options.cause })
     this.partial = options.partial
+    this.usage = options.usage
   }
 }
 

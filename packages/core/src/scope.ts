@@ -157,7 +157,7 @@ function createScope(
     const timeUp =
       deadlineMs === Infinity
         ? new Promise<never>(() => {})
-        : sleep(clock, Math.max(0, deadlineMs - clock.now()), overtime.signal).catch(() => {})
+        : sleep(clock, Math.max(0, deadlineMs - answerMs - clock.now()), overtime.signal).catch(() => {})
     while (held.size > 0) {
       const settled = await Promise.race([Promise.all(held).then(() => true), timeUp])
       if (!settled) break
@@ -229,6 +229,9 @@ function createScope(
   }
   return scope
 }
+
+/** What the drain leaves of the invocation for handing over the answer. */
+const answerMs = 20
 
 /** Only the name: the message of somebody else's error may quote a payload. */
 function warn(error: unknown): void {

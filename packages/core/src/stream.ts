@@ -169,6 +169,6 @@ function interrupted(attempt: OpenAttempt, cause?: Error): StreamInterruptedErro
     partial
       ? `The stream of ${attempt.request.modelId} broke off after ${attempt.seen.contentEvents} content events. What was read is a part of the answer.`
       : `The stream of ${attempt.request.modelId} ended before any content.`,
-    { partial, cause },
+    { partial, usage: attempt.usage(), cause },
   )
 }

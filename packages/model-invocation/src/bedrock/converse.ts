@@ -1,15 +1,16 @@
 /** Converse and ConverseStream. */
 
-import type { ConverseStreamOutput, TokenUsage } from '@aws-sdk/client-bedrock-runtime'
+import type { ConverseResponse, ConverseStreamOutput, TokenUsage } from '@aws-sdk/client-bedrock-runtime'
 import type { Seen, Usage } from '@sluice/core'
 import type { Description, Operation } from './operation.ts'
 
 export const converse: Operation = {
   name: 'Converse',
   describe,
-  sent: (output: { readonly stopReason?: string; readonly usage?: TokenUsage }) => ({
-    stopReason: output.stopReason,
-    usage: output.usage && toUsage(output.usage),
+  sent: ({ output, stopReason, usage }: Pick<ConverseResponse, 'output' | 'stopReason' | 'usage'>) => ({
+    stopReason,
+    usage: usage && toUsage(usage),
+    outputBytes: bytesOf(output?.message?.content),
   }),
 }
 

@@ -6,7 +6,10 @@ import type { Description, Headers, Operation } from './operation.ts'
 export const invokeModel: Operation = {
   name: 'InvokeModel',
   describe,
-  sent: (_output, headers) => ({ usage: usageOf(headers) }),
+  sent: ({ body }: { readonly body: Uint8Array }, headers) => ({
+    usage: usageOf(headers),
+    outputBytes: body.byteLength,
+  }),
 }
 
 export const invokeModelStream: Operation = {

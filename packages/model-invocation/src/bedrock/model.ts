@@ -17,6 +17,7 @@ import {
   type ModelRequest,
   type Policy,
   type Scope,
+  SluiceError,
 } from '@sluice/core'
 import type { CallSettings, Model, ModelProvider } from '../model.ts'
 import { retry } from '../retry.ts'
@@ -80,6 +81,11 @@ export function bedrock(
   if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens > 0)) {
     throw new TypeError(`bedrock: maxTokens is ${String(maxTokens)}. Give a whole number of tokens above 0.`)
   }
+  for (const [option, value] of Object.entries({ temperature, topP })) {
+    if (value !== undefined && !(typeof value === 'number' && value >= 0 && value <= 1)) {
+      throw new TypeError(`bedrock: ${option} is ${String(value)}. Give a number from 0 to 1.`)
+    }
+  }
   const inferenceConfig = defined({
     maxTokens,
     temperature,
@@ -100,6 +106,12 @@ export function bedrock(
       typeof prompt === 'string'
         ? { messages: [{ role: 'user' as const, content: [{ text: prompt }] }] }
         : prompt
+    if (typeof own !== 'object' || own === null) {
+      throw new SluiceError(
+        `The prompt is ${own === null ? 'null' : `of type ${typeof own}`}. Give a text, or a request of Converse such as { messages }.`,
+        { code: 'invalid_request', statusCode: 400 },
+      )
+    }
     return { ...base, ...own, modelId, inferenceConfig: { ...inferenceConfig, ...own.inferenceConfig } }
   }
 
