@@ -17,7 +17,10 @@ interface SdkError extends Error {
 
 /** What to do about an answer of the provider, by its HTTP status. */
 const kinds: Readonly<Record<number, readonly [code: SluiceErrorCode, help: string]>> = {
-  400: ['invalid_request', 'The request does not fit this model; Bedrock says why in the cause of this error.'],
+  400: [
+    'invalid_request',
+    'The request does not fit this model; Bedrock says why in the cause of this error.',
+  ],
   403: [
     'access_denied',
     'Allow bedrock:InvokeModel and bedrock:InvokeModelWithResponseStream on this model.',

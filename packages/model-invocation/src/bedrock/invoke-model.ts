@@ -19,11 +19,12 @@ export const invokeModelStream: Operation = {
   sent: () => ({ read: readChunk }),
 }
 
-function describe(input: { readonly modelId?: string; readonly body?: Uint8Array | string }): Description {
-  const { body = '' } = input
+function describe(input: { readonly modelId?: string; readonly body?: unknown }): Description {
+  // Whatever else is there is the SDK's to refuse.
+  const body = typeof input.body === 'string' || input.body instanceof Uint8Array ? input.body : ''
   return {
     modelId: input.modelId ?? '',
-    inputBytes: typeof body === 'string' ? Buffer.byteLength(body) : (body.byteLength ?? 0),
+    inputBytes: Buffer.byteLength(body),
     maxTokens: declaredMaxTokens(body),
   }
 }
