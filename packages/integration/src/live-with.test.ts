@@ -21,7 +21,8 @@ import xray from 'aws-xray-sdk-core'
 import { HttpProxyAgent } from 'hpagent'
 import type { FaultRule, LocalBedrock } from 'sluice/local'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { startConnectProxy, startHeaderRecorder } from './recorder.ts'
+import { startConnectProxy } from './connect-proxy.ts'
+import { startHeaderRecorder } from './header-recorder.ts'
 import {
   asking,
   lambdaContext,

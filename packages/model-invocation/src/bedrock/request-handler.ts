@@ -41,7 +41,7 @@ export function guardedRequestHandler<Handler extends RequestHandler>(
   const reused = reuseSessions && handler.metadata?.handlerProtocol === 'h2'
   // The SDK's default opens a session, and a TLS connection, for each request.
   if (reused) handler.updateHttpClientConfig?.('disableConcurrentStreams', false)
-  const use = uses.get(handler) ?? { open: 0, lastMs: 0 }
+  const use = uses.get(handler) ?? { open: 0, lastMs: Infinity }
   uses.set(handler, use)
 
   async function send(request: object, options: HandlerOptions): Promise<{ response: { body?: unknown } }> {
@@ -65,18 +65,19 @@ export function guardedRequestHandler<Handler extends RequestHandler>(
       ? { ...options, abortSignal: attempt.signal, ...(reused && { isEventStream: false }) }
       : options
     if (!reused) return handler.handle(request, sendOptions)
-    if (use.open === 0 && use.lastMs > 0 && now() - use.lastMs > maxIdleMs) handler.destroy?.()
+    if (use.open === 0 && now() - use.lastMs > maxIdleMs) handler.destroy?.()
     use.open++
-    const close = () => {
+    const close = (lastMs: number) => {
       use.open--
-      use.lastMs = now()
+      use.lastMs = lastMs
     }
     try {
       const sent = await send(request, sendOptions)
-      onceClosed(sent.response.body, close)
+      onceClosed(sent.response.body, () => close(now()))
       return sent
     } catch (error) {
-      close()
+      // Given up on without an answer: should the session be dead, all that follow would wait in vain as well.
+      close(-Infinity)
       throw error
     }
   }

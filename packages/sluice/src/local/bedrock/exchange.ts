@@ -103,10 +103,10 @@ export function http2Exchange(stream: ServerHttp2Stream, headers: Http2Headers, 
     goaway: (processed) => {
       const { session, id = 1 } = stream
       if (processed) return session?.goaway(constants.NGHTTP2_NO_ERROR)
-      // Node cannot announce "nothing processed" (it reads a last stream of 0 as "the newest"), so the first
-      // stream of a session is refused by itself as well.
-      if (id > 1) session?.goaway(constants.NGHTTP2_NO_ERROR, id - 2)
-      else session?.goaway(constants.NGHTTP2_NO_ERROR)
+      // Node cannot announce "nothing processed" (it reads a last stream of 0 as "the newest"), and what is being
+      // processed beside this request must not be announced as refused; so it is refused by itself as well.
+      const isNewest = session?.state.lastProcStreamID === id
+      session?.goaway(constants.NGHTTP2_NO_ERROR, isNewest ? Math.max(0, id - 2) : 0)
       close('REFUSED_STREAM')
     },
     swallow: () => stopReading(socket),
