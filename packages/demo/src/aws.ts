@@ -84,7 +84,8 @@ export async function confirm(signal: AbortSignal): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     throw new UsageError('There is no terminal to ask on: add --yes to go on')
   }
-  const reader = createInterface({ input: process.stdin, output: process.stderr })
+  // Not a terminal to the reader: it would take Ctrl-C for itself.
+  const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: false })
   try {
     return /^y(es)?$/i.test((await reader.question('Go on? [y/N] ', { signal })).trim())
   } finally {

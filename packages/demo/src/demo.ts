@@ -5,7 +5,7 @@ import { realMessages } from './messages.ts'
 import type { Options } from './options.ts'
 import { patterns } from './patterns.ts'
 import { progressView } from './progress.ts'
-import { number, plural, reportOf, verdict } from './report.ts'
+import { plural, reportOf, verdict } from './report.ts'
 import { type Answer, type PatternResult, runPattern } from './run-pattern.ts'
 import { table } from './table.ts'
 
@@ -24,7 +24,7 @@ export async function demo(options: Options, signal: AbortSignal): Promise<numbe
   const halfway = Math.floor(options.messages / 2)
   const strikes = Math.max(1, Math.round(options.messages / 10))
   const progress = progressView()
-  progress.say(`${number(options.messages)} ${messages.source}, through ${chosen.length} patterns`)
+  progress.say(`${plural(options.messages, 'message')} ${messages.source}, through ${chosen.length} patterns`)
 
   const results: PatternResult[] = []
   for (const pattern of chosen) {
@@ -50,7 +50,7 @@ export async function demo(options: Options, signal: AbortSignal): Promise<numbe
 
   const report = reportOf(target ? 'aws' : 'local', messages, results, performance.now() - startedAt)
   print(
-    `\n${table(report)}\n${target ? '' : footnote}${failures(results)}\n${verdict(report)}\n\n${samples(results)}\n\n${next(options)}`,
+    `\n${table(report)}\n${target ? '' : footnote}${failures(results)}\n${verdict(report)}\n${samples(results)}\n${next(options)}`,
   )
   if (options.json) print(JSON.stringify(report))
   const nothingWorked = report.patterns.some(({ failed }) => failed === options.messages)
@@ -84,7 +84,7 @@ function samples(results: readonly PatternResult[]): string {
   const seen = new Map<string, Answer>()
   for (const answer of answers) if (answer.text.length < 80) seen.set(answer.intent, answer)
   const lines = [...seen.values()].slice(0, 5).map(({ text, intent }) => `  ${intent.padEnd(14)} ${text}`)
-  return `Some answers:\n${lines.join('\n')}`
+  return lines.length > 0 ? `\nSome answers:\n${lines.join('\n')}\n` : ''
 }
 
 function next({ aws }: Options): string {

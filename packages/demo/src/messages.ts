@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 
 export interface Messages {
   readonly texts: readonly string[]
-  /** Where they are from, for the reader. */
+  /** Where they are from, to be read after "messages". */
   readonly source: string
   /** The labels that fit them, in the words of a prompt. */
   readonly intents: string
@@ -21,12 +21,12 @@ export function realMessages(count: number, file: string = customerMessages): Me
   return existsSync(file)
     ? {
         texts: spread(csvColumn(readFileSync(file, 'utf8')), count),
-        source: 'messages of bank customers (BANKING77, PolyAI, CC BY 4.0)',
+        source: 'from bank customers (BANKING77, PolyAI, CC BY 4.0)',
         intents: 'card, cash, transfer, top up, exchange rate, refund, identity, other',
       }
     : {
         texts: spread(sentencesOfPackages(count), count),
-        source: 'sentences from the READMEs of the installed packages',
+        source: 'from the READMEs of the installed packages',
         intents: 'install, usage, types, errors, licence, browser, test, performance, other',
       }
 }
