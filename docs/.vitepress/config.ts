@@ -1,0 +1,68 @@
+import { defineConfig } from 'vitepress'
+
+export default defineConfig({
+  title: 'Sluice',
+  description: 'Middy middlewares that make AI pipeline steps on AWS Lambda',
+  lang: 'en',
+  srcExclude: ['snippets/**', 'scripts/**'],
+  lastUpdated: false,
+  head: [['link', { rel: 'icon', type: 'image/svg+xml', href: '/logo.svg' }]],
+  markdown: {
+    theme: { light: 'github-light', dark: 'github-dark' },
+    // GitHub's own anchors, so that a link works in the repository and on the site alike.
+    anchor: { level: [2, 3, 4] },
+  },
+  // VitePress's esbuild is older than the target of the workspace.
+  vite: { esbuild: { tsconfigRaw: { compilerOptions: { target: 'es2022' } } } },
+  themeConfig: {
+    logo: '/logo.svg',
+    outline: { level: [2, 3] },
+    search: { provider: 'local' },
+    nav: [
+      { text: 'Start', link: '/start' },
+      { text: 'The two chains', link: '/two-chains' },
+      { text: 'Errors', link: '/errors' },
+      { text: 'Reference', link: '/reference/' },
+    ],
+    sidebar: [
+      {
+        text: 'Guide',
+        items: [
+          { text: 'Start', link: '/start' },
+          { text: 'The two chains', link: '/two-chains' },
+          { text: 'Errors', link: '/errors' },
+          { text: 'Testing your handlers', link: '/testing' },
+          { text: 'Against the bare SDK', link: '/against-the-sdk' },
+        ],
+      },
+      {
+        text: 'Packages',
+        items: [
+          { text: '@sluice/core', link: '/packages/core' },
+          { text: '@sluice/model-invocation', link: '/packages/model-invocation' },
+          { text: 'sluice/local', link: '/packages/local' },
+        ],
+      },
+      {
+        text: 'Patterns',
+        items: [
+          { text: 'An SDK handler', link: '/patterns/sdk-handler' },
+          { text: 'A queue in batches', link: '/patterns/sqs-batch' },
+        ],
+      },
+      {
+        text: 'Reference',
+        collapsed: true,
+        items: [
+          { text: '@sluice/core', link: '/reference/@sluice/core' },
+          { text: '@sluice/core/testing', link: '/reference/@sluice/core/testing' },
+          { text: '@sluice/model-invocation', link: '/reference/@sluice/model-invocation' },
+          { text: '…/bedrock', link: '/reference/@sluice/model-invocation/bedrock' },
+          { text: 'sluice/local', link: '/reference/sluice/local' },
+        ],
+      },
+      { text: 'Decisions', link: '/decisions/' },
+    ],
+    docFooter: { prev: 'Before', next: 'Next' },
+  },
+})
