@@ -136,7 +136,7 @@ test('when no call can be answered it says why and fails', { timeout: 60_000 }, 
   })
   expect(code).toBe(1)
   expect(output).toContain(
-    'Failed in sdk-handler, after: 2 x AccessDeniedException: No access to this model.',
+    'Errors in sdk-handler, after: 2 x AccessDeniedException: No access to this model.',
   )
 })
 

@@ -69,7 +69,7 @@ function modelFromShell(): Record<string, string> {
 function failures(results: readonly PatternResult[]): string {
   const lines = results.flatMap(({ pattern, reasons }) =>
     Object.entries(reasons).map(
-      ([reason, count]) => `Failed in ${pattern}: ${count} x ${firstLine(reason)}\n`,
+      ([reason, count]) => `Errors in ${pattern}: ${count} x ${firstLine(reason)}\n`,
     ),
   )
   return lines.length > 0 ? `\n${lines.join('')}` : ''
