@@ -17,6 +17,7 @@ export type ProviderFault =
   | 'invalid'
   | 'denied'
   | 'refused'
+  | 'reset'
   | 'slow'
   | 'stall-before'
   | 'stall-after'
@@ -73,7 +74,14 @@ export function providerConformance(harness: ProviderHarness): ConformanceCase[]
       },
     },
     ...(
-      ['throttle', 'unavailable', 'cut-before', 'truncate-before', 'throttle-in-stream-before'] as const
+      [
+        'throttle',
+        'unavailable',
+        'reset',
+        'cut-before',
+        'truncate-before',
+        'throttle-in-stream-before',
+      ] as const
     ).map((fault) => ({
       name: `${fault}: tried again, unnoticed by the caller`,
       fault,

@@ -33,6 +33,7 @@ function faultRule(fault: ProviderFault, head: number): FaultRule {
     invalid: { fault: 'error', name: 'ValidationException', status: 400 },
     denied: { fault: 'error', name: 'AccessDeniedException', status: 403 },
     refused: { fault: 'refuse' },
+    reset: { fault: 'cut', afterEvents: 0 },
     slow: { fault: 'slowStart', ms: 600_000 },
     'stall-before': { fault: 'stall', afterEvents: 0 },
     'stall-after': { fault: 'stall', afterEvents: head + 2 },
