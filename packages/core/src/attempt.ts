@@ -223,7 +223,7 @@ function openAttempt(request: ModelRequest, context: CallContext): OpenAttempt {
       observe(request, outcome, seen.outputBytes)
       for (const listener of endListeners) handOver(listener)
       publishAttempt(call, attempt, outcome)
-      call.attemptEnded(outcome)
+      call.attemptEnded(outcome, request.modelId)
     },
     detach() {
       parent.removeEventListener('abort', onParentAbort)

@@ -24,6 +24,8 @@ export interface ModelRequest {
   readonly estimatedInputTokens: number
   /** The declared maximum of output tokens. Unset, a provider reserves the model's own maximum. */
   readonly maxTokens: number | undefined
+  /** As the request sets it. Above 0, the same request may be answered differently; unset, the model has a default. */
+  readonly temperature?: number | undefined
   /** The provider's own input; for Bedrock the input of the command. */
   readonly payload: unknown
   readonly transport: Transport
@@ -34,6 +36,13 @@ export interface Transport {
   send(request: ModelRequest, context: AttemptContext): Promise<Sent>
   /** Maps whatever `send` or the iteration of its events threw. */
   toError(error: unknown): SluiceError
+  /**
+   * The same request for another model of this provider, sent the same way. Absent where the answers of another model
+   * are no substitute (embeddings).
+   *
+   * @throws SluiceError with the code `invalid_request` when the payload is written for one family of models only
+   */
+  withModel?(request: ModelRequest, modelId: string): ModelRequest
 }
 
 /** What came back. Without `events` the answer is whole; with them it is being streamed. */
@@ -73,6 +82,13 @@ export interface CallContext {
   readonly call: Call
   /** Aborts when the caller, the deadline or the end of the scope says so. Pass a narrower one on with `{ ...context, signal }`. */
   readonly signal: AbortSignal
+  /**
+   * The longest that a policy may wait (for quota, for a retry) before it sends, in milliseconds. Set by a fallback that
+   * has somebody else to ask: a policy that would wait for longer throws instead, at once, with `retryAfterMs`.
+   *
+   * @default no limit but the deadline
+   */
+  readonly maxWaitMs?: number | undefined
 }
 
 /** What a policy of the attempt stages may use. */
@@ -91,6 +107,8 @@ export interface Call {
   readonly startedAtMs: number
   /** Attempts begun so far. */
   readonly attempts: number
+  /** Set by a policy that answers without an attempt of this call, from a cache or from an equal call that is under way. */
+  cached: boolean
   /** Adds to the time this call has spent waiting for `reason` (`retry`, `quota`, ...). */
   waited(reason: string, durationMs: number): void
   /** Hands over the end of the call, once; at once if it has ended. */
@@ -146,7 +164,7 @@ function composeChain(policies: readonly Policy[]): ModelCall {
 /** @internal The call as the attempts inside it see it. */
 export interface OpenCall extends Call {
   attemptStarted(): number
-  attemptEnded(outcome: Outcome): void
+  attemptEnded(outcome: Outcome, modelId: string): void
   resolved(error?: Error): void
 }
 
@@ -158,6 +176,7 @@ function openCall(scope: Scope, request: ModelRequest): OpenCall {
   let usage = noUsage
   let estimated = false
   let last: Outcome | undefined
+  let lastModelId: string | undefined
   let settled: { error?: Error } | undefined
   let ended: CallOutcome | undefined
 
@@ -168,6 +187,9 @@ function openCall(scope: Scope, request: ModelRequest): OpenCall {
     ended = {
       status: settled.error ? 'failed' : (last?.status ?? 'answered'),
       attempts,
+      cached: call.cached,
+      lastModelId,
+      stopReason: last?.stopReason,
       usage,
       estimated,
       durationMs: scope.clock.now() - call.startedAtMs,
@@ -187,6 +209,7 @@ function openCall(scope: Scope, request: ModelRequest): OpenCall {
     get attempts() {
       return attempts
     },
+    cached: false,
     waited(reason, durationMs) {
       waitedMs[reason] = (waitedMs[reason] ?? 0) + durationMs
     },
@@ -198,9 +221,10 @@ function openCall(scope: Scope, request: ModelRequest): OpenCall {
       open++
       return ++attempts
     },
-    attemptEnded(outcome) {
+    attemptEnded(outcome, modelId) {
       open--
       last = outcome
+      lastModelId = modelId
       usage = usage === noUsage ? outcome.usage : addUsage(usage, outcome.usage)
       estimated ||= outcome.estimated
       endIfDone()

@@ -59,6 +59,8 @@ export class SluiceError extends Error {
   readonly retryAfterMs?: number
   readonly statusCode: number
   readonly unbilled: boolean
+  /** What the models that were asked before failed with, where a fallback had several. Not enumerable. */
+  declare readonly errors?: readonly Error[]
 
   constructor(message: string, options: SluiceErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })

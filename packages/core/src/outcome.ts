@@ -37,6 +37,12 @@ export interface Outcome {
 export interface CallOutcome {
   readonly status: Status
   readonly attempts: number
+  /** True when the answer came without an attempt of this call, from a cache. */
+  readonly cached: boolean
+  /** The model of the last attempt: after a fallback another one than the request's. Undefined without an attempt. */
+  readonly lastModelId: string | undefined
+  /** The provider's own word at the end of the last attempt. */
+  readonly stopReason: string | undefined
   /** Sum over the attempts. */
   readonly usage: Usage
   readonly estimated: boolean

@@ -65,6 +65,7 @@ export function fakeModel(...scripts: readonly FakeScript[]): FakeModel {
       SluiceError.is(thrown)
         ? thrown
         : new SluiceError('The fake model failed.', { code: 'unexpected', cause: thrown }),
+    withModel: (request, modelId) => ({ ...request, modelId, baseModelId: modelId }),
   }
 
   return {
