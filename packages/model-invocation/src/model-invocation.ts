@@ -3,11 +3,11 @@
 import type middy from '@middy/core'
 import { type Policy, scopeHooks } from '@sluice/core'
 import type { Context } from 'aws-lambda'
-import type { Model, ModelProvider } from './model.ts'
+import type { ModelProvider } from './model.ts'
 
-export interface ModelInvocationOptions<Prompt, Event, Message, Key extends string> {
+export interface ModelInvocationOptions<Bound extends object, Key extends string> {
   /** Which model, made by a provider such as `bedrock()`. */
-  readonly model: ModelProvider<Prompt, Event, Message>
+  readonly model: ModelProvider<Bound>
   /**
    * Under which name the handler finds it on its context. Use it to have several models.
    *
@@ -38,15 +38,15 @@ export interface ModelInvocationOptions<Prompt, Event, Message, Key extends stri
  *   })
  * ```
  */
-export function modelInvocation<Prompt, Event, Message, const Key extends string = 'model'>({
+export function modelInvocation<Bound extends object, const Key extends string = 'model'>({
   model,
   contextKey = 'model' as Key,
   policies = [],
-}: ModelInvocationOptions<Prompt, Event, Message, Key>): middy.MiddlewareObj<
+}: ModelInvocationOptions<Bound, Key>): middy.MiddlewareObj<
   unknown,
   unknown,
   Error,
-  Context & { [Name in Key]: Model<Prompt, Event, Message> }
+  Context & { [Name in Key]: Bound }
 > {
   if (typeof model?.bind !== 'function') {
     throw new TypeError(

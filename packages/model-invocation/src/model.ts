@@ -4,25 +4,27 @@ import type { Scope, Usage } from '@sluice/core'
 
 export interface CallSettings {
   /** Aborts the call, its waits and its retries. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A model bound to an invocation: every call runs through the policies of its scope. */
-export interface Model<Prompt = string, Event = unknown, Message = unknown> {
+export interface Model<Prompt = string, Event = unknown, Answer extends ModelAnswer = ModelAnswer> {
   /** The id under which it is called. */
   readonly modelId: string
+  /** The invocation that it is bound to. */
+  readonly scope: Scope
   /**
    * Asks and waits for the whole answer.
    *
    * @throws ModelError, ModelThrottledError, TransportError, ScopeEndedError, `AbortError`; all are `SluiceError`s
    */
-  invoke(prompt: Prompt, settings?: CallSettings): Promise<ModelAnswer<Message>>
+  invoke(prompt: Prompt, settings?: CallSettings): Promise<Answer>
   /**
    * Asks and resolves with the first content of the answer.
    *
    * @throws as `invoke`; and `StreamInterruptedError` from the iteration when the stream breaks off
    */
-  stream(prompt: Prompt, settings?: CallSettings): Promise<ModelStream<Event, Message>>
+  stream(prompt: Prompt, settings?: CallSettings): Promise<ModelStream<Event, Answer>>
 }
 
 export interface ModelAnswer<Message = unknown> {
@@ -32,21 +34,24 @@ export interface ModelAnswer<Message = unknown> {
   readonly message: Message
   /** `end_turn`, `max_tokens`, `tool_use`, ... */
   readonly stopReason: string
+  /** Whether a guardrail answered in place of the model, or cut its answer. */
+  readonly intervened: boolean
   /** As the provider told it; undefined when it did not. */
   readonly usage: Usage | undefined
 }
 
 /** A streamed answer. It can be read once: as events, as text, or by waiting for the whole. Leaving the loop stops the model. */
-export interface ModelStream<Event = unknown, Message = unknown> extends AsyncIterable<Event> {
+export interface ModelStream<Event = unknown, Answer extends ModelAnswer = ModelAnswer>
+  extends AsyncIterable<Event> {
   /** The pieces of text as they come. */
   readonly text: AsyncIterable<string>
   /** Reads what is left and resolves with the whole answer. */
-  answer(): Promise<ModelAnswer<Message>>
+  answer(): Promise<Answer>
 }
 
-/** What a provider gives to `modelInvocation()`: how to ask a model. Made by `bedrock()`. */
-export interface ModelProvider<Prompt = string, Event = unknown, Message = unknown> {
+/** What a provider gives to `modelInvocation()`: how to ask a model. Made by `bedrock()` and its like. */
+export interface ModelProvider<Bound extends object = Model> {
   readonly modelId: string
   /** Binds the model to a scope. */
-  bind(scope: Scope): Model<Prompt, Event, Message>
+  bind(scope: Scope): Bound
 }

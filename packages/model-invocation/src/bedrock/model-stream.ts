@@ -1,14 +1,24 @@
 /** A ConverseStream as pieces of text and as the whole message. */
 
-import type { ContentBlock, ConverseStreamOutput, Message } from '@aws-sdk/client-bedrock-runtime'
-import type { Usage } from '@sluice/core'
+import type {
+  ContentBlock,
+  ConverseResponse,
+  ConverseStreamOutput,
+  Message,
+} from '@aws-sdk/client-bedrock-runtime'
 import type { ModelAnswer, ModelStream } from '../model.ts'
 import { toUsage } from './converse.ts'
+
+/** An answer of Bedrock, whole or collected from a stream. */
+export interface BedrockAnswer extends ModelAnswer<Message> {
+  /** What Bedrock said, as the SDK has it: `trace`, `serviceTier` that served, `additionalModelResponseFields`, `metrics`. */
+  readonly output: ConverseResponse
+}
 
 /** Events and answer of one stream, over a single pass through it. */
 export function modelStream(
   events: AsyncIterable<ConverseStreamOutput>,
-): ModelStream<ConverseStreamOutput, Message> {
+): ModelStream<ConverseStreamOutput, BedrockAnswer> {
   const source = events[Symbol.asyncIterator]()
   const collected = collector()
 
@@ -46,13 +56,12 @@ export function modelStream(
 
 interface Collector {
   add(event: ConverseStreamOutput): void
-  answer(): ModelAnswer<Message>
+  answer(): BedrockAnswer
 }
 
 function collector(): Collector {
   const blocks = new Map<number, Block>()
-  let stopReason = ''
-  let usage: Usage | undefined
+  const told: Partial<ConverseResponse> = {}
 
   function block(index: number | undefined): Block {
     let found = blocks.get(index ?? 0)
@@ -77,14 +86,15 @@ function collector(): Collector {
         const { toolUseId = '', name = '' } = contentBlockStart.start.toolUse
         block(contentBlockStart.contentBlockIndex).toolUse = { toolUseId, name }
       } else if (messageStop) {
-        stopReason = messageStop.stopReason ?? ''
-      } else if (metadata?.usage) {
-        usage = toUsage(metadata.usage)
+        Object.assign(told, messageStop)
+      } else if (metadata) {
+        // A later event that carries only metrics must not erase the usage.
+        Object.assign(told, metadata)
       }
     },
     answer() {
       const content = [...blocks].sort(([a], [b]) => a - b).map(([, block]) => contentOf(block))
-      return answerOf({ role: 'assistant', content }, stopReason, usage)
+      return answerOf({ ...told, output: { message: { role: 'assistant', content } } } as ConverseResponse)
     },
   }
 }
@@ -119,13 +129,18 @@ function parseInput(text: string): Json {
   }
 }
 
-/** The answer that a message amounts to. */
-export function answerOf(
-  message: Message,
-  stopReason: string,
-  usage: Usage | undefined,
-): ModelAnswer<Message> {
+/** What an output of Converse amounts to. */
+export function answerOf(output: ConverseResponse): BedrockAnswer {
+  const message = output.output?.message ?? { role: 'assistant', content: [] }
+  const { stopReason = '', usage } = output
   let text = ''
   for (const block of message.content ?? []) text += block.text ?? ''
-  return { text, message, stopReason, usage }
+  return {
+    text,
+    message,
+    stopReason,
+    intervened: stopReason === 'guardrail_intervened',
+    usage: usage && toUsage(usage),
+    output,
+  }
 }

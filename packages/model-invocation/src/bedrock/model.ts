@@ -8,28 +8,30 @@ import {
   ConverseStreamCommand,
   type ConverseStreamCommandOutput,
   type ConverseStreamOutput,
-  type Message,
+  CountTokensCommand,
 } from '@aws-sdk/client-bedrock-runtime'
 import {
   type AttemptContext,
+  abortError,
   callModel,
   insideAttempt,
   type ModelRequest,
   type Policy,
   type Scope,
-  SluiceError,
 } from '@sluice/core'
 import type { CallSettings, Model, ModelProvider } from '../model.ts'
 import { retry } from '../retry.ts'
 import { prepareClient } from './client.ts'
-import { converse, converseStream, toUsage } from './converse.ts'
+import { converse, converseStream } from './converse.ts'
 import { toSluiceError } from './errors.ts'
-import { answerOf, modelStream } from './model-stream.ts'
+import { baseModelOf } from './model-id.ts'
+import { answerOf, type BedrockAnswer, modelStream } from './model-stream.ts'
 import { type Operation, requestOf, sentOf } from './operation.ts'
+import { type BedrockPrompt, type BedrockRequest, converseInputOf } from './prompt.ts'
+import { requestMetadataOf } from './request-metadata.ts'
 
 /** What holds for every call, in the words of Converse; a prompt may say otherwise. */
-export interface BedrockSettings
-  extends Omit<ConverseCommandInput, 'modelId' | 'messages' | 'inferenceConfig' | 'system'> {
+export interface BedrockSettings extends Omit<BedrockRequest, 'messages' | 'inferenceConfig'> {
   /** Output tokens at most. Unset, Bedrock reserves the maximum of the model from your quota for every call. */
   readonly maxTokens?: number
   /** 0 to 1; the default is the model's. */
@@ -37,18 +39,20 @@ export interface BedrockSettings
   /** 0 to 1; the default is the model's. */
   readonly topP?: number
   readonly stopSequences?: readonly string[]
-  /** The system prompt. */
-  readonly system?: string | NonNullable<ConverseCommandInput['system']>
   /** The client to call with. Default: one of the environment's Region and credentials. */
   readonly client?: BedrockRuntimeClient
 }
 
-/** A text, or any part of a Converse request. */
-export type BedrockPrompt =
-  | string
-  | (Omit<Partial<ConverseCommandInput>, 'modelId'> & Pick<ConverseCommandInput, 'messages'>)
-
-export type BedrockModel = Model<BedrockPrompt, ConverseStreamOutput, Message>
+/** A Bedrock model bound to an invocation. */
+export interface BedrockModel extends Model<BedrockPrompt, ConverseStreamOutput, BedrockAnswer> {
+  /**
+   * How many tokens a prompt has, as Bedrock would bill it. Free of charge, outside of the policies, and not offered for
+   * every model.
+   *
+   * @throws ModelError, ModelThrottledError, TransportError, `AbortError`
+   */
+  countTokens(prompt: BedrockPrompt, settings?: CallSettings): Promise<number>
+}
 
 /**
  * A Bedrock model by the id of the model, of an inference profile or an ARN.
@@ -71,8 +75,8 @@ export type BedrockModel = Model<BedrockPrompt, ConverseStreamOutput, Message>
  */
 export function bedrock(
   modelId: string,
-  { maxTokens, temperature, topP, stopSequences, system, client, ...rest }: BedrockSettings = {},
-): ModelProvider<BedrockPrompt, ConverseStreamOutput, Message> {
+  { maxTokens, temperature, topP, stopSequences, client, ...settings }: BedrockSettings = {},
+): ModelProvider<BedrockModel> {
   if (typeof modelId !== 'string' || modelId.trim() === '') {
     throw new TypeError(
       `bedrock: the model id is ${JSON.stringify(modelId)}. Give an id such as "eu.amazon.nova-lite-v1:0".`,
@@ -92,32 +96,27 @@ export function bedrock(
     topP,
     stopSequences: stopSequences && [...stopSequences],
   })
-  const base = {
-    ...rest,
-    ...(system !== undefined && { system: typeof system === 'string' ? [{ text: system }] : system }),
-  }
+  const base = converseInputOf(settings)
   // Nobody else can change the middleware of this client, so it needs to be put together only once.
   const ownClient = client ?? new BedrockRuntimeClient({ cacheMiddleware: true })
   prepareClient(ownClient)
   const defaults: readonly Policy[] = [retry()]
 
-  function inputOf(prompt: BedrockPrompt): ConverseCommandInput {
-    const own =
-      typeof prompt === 'string'
-        ? { messages: [{ role: 'user' as const, content: [{ text: prompt }] }] }
-        : prompt
-    if (typeof own !== 'object' || own === null) {
-      throw new SluiceError(
-        `The prompt is ${own === null ? 'null' : `of type ${typeof own}`}. Give a text, or a request of Converse such as { messages }.`,
-        { code: 'invalid_request', statusCode: 400 },
-      )
+  function inputOf(prompt: BedrockPrompt, scope: Scope): ConverseCommandInput {
+    const own = converseInputOf(prompt)
+    return {
+      ...base,
+      ...own,
+      modelId,
+      // A prompt of Prompt management refuses even an empty one.
+      inferenceConfig: orNone({ ...inferenceConfig, ...own.inferenceConfig }),
+      requestMetadata: requestMetadataOf(scope, { ...base.requestMetadata, ...own.requestMetadata }),
     }
-    return { ...base, ...own, modelId, inferenceConfig: { ...inferenceConfig, ...own.inferenceConfig } }
   }
 
   function bind(scope: Scope): BedrockModel {
-    function call(operation: Operation, prompt: BedrockPrompt, { signal }: CallSettings) {
-      const request = requestOf(operation, inputOf(prompt), {
+    function call(operation: Operation, prompt: BedrockPrompt, { signal }: CallSettings = {}) {
+      const request = requestOf(operation, inputOf(prompt, scope), {
         async send(request: ModelRequest, { attempt }: AttemptContext) {
           const input = request.payload as ConverseCommandInput
           const command =
@@ -134,15 +133,27 @@ export function bedrock(
 
     return {
       modelId,
-      async invoke(prompt, settings = {}) {
+      scope,
+      async invoke(prompt, settings) {
         const response = await call(converse, prompt, settings)
-        const { output, stopReason, usage } = response.output as ConverseCommandOutput
-        const message = output?.message ?? { role: 'assistant', content: [] }
-        return answerOf(message, stopReason ?? '', usage && toUsage(usage))
+        return answerOf(response.output as ConverseCommandOutput)
       },
-      async stream(prompt, settings = {}) {
+      async stream(prompt, settings) {
         const response = await call(converseStream, prompt, settings)
         return modelStream(response.events as NonNullable<ConverseStreamCommandOutput['stream']>)
+      },
+      async countTokens(prompt, { signal = scope.signal } = {}) {
+        const { messages, system, toolConfig, additionalModelRequestFields } = inputOf(prompt, scope)
+        const command = new CountTokensCommand({
+          // It counts for models, and knows no inference profiles.
+          modelId: baseModelOf(modelId),
+          input: { converse: { messages, system, toolConfig, additionalModelRequestFields } },
+        })
+        try {
+          return (await ownClient.send(command, { abortSignal: signal })).inputTokens ?? 0
+        } catch (error) {
+          throw signal.aborted ? abortError(signal) : toSluiceError(error)
+        }
       },
     }
   }
@@ -152,4 +163,8 @@ export function bedrock(
 
 function defined<Value extends object>(values: Value): { [Key in keyof Value]?: NonNullable<Value[Key]> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never
+}
+
+function orNone<Value extends object>(values: Value): Value | undefined {
+  return Object.keys(values).length > 0 ? values : undefined
 }
