@@ -1,11 +1,32 @@
 import { defineConfig } from 'vitepress'
 
+/** The head of the home page. Here and not in its file, where the formatter would not leave YAML alone. */
+const home = {
+  layout: 'home',
+  title: 'Sluice',
+  titleTemplate: 'AI pipeline steps on AWS Lambda',
+  hero: {
+    name: 'Sluice',
+    text: 'Model calls that a Lambda handler can rely on.',
+    tagline:
+      'Middy middlewares and a guard for your Bedrock client. They run inside the function; there is nothing else to operate.',
+    image: { src: '/logo.svg', alt: 'A sluice gate, half open' },
+    actions: [
+      { theme: 'brand', text: 'Start', link: '/start' },
+      { theme: 'alt', text: 'The two chains', link: '/two-chains' },
+    ],
+  },
+}
+
 export default defineConfig({
   title: 'Sluice',
   description: 'Middy middlewares that make AI pipeline steps on AWS Lambda',
   lang: 'en',
   srcExclude: ['snippets/**', 'scripts/**'],
   lastUpdated: false,
+  transformPageData(page) {
+    if (page.relativePath === 'index.md') Object.assign(page, { title: home.title, frontmatter: home })
+  },
   head: [['link', { rel: 'icon', type: 'image/svg+xml', href: '/logo.svg' }]],
   markdown: {
     theme: { light: 'github-light', dark: 'github-dark' },

@@ -18,9 +18,15 @@ export function load(app) {
       const [name, file] = names[module.name] ?? []
       if (!name) throw new Error(`typedoc-names.mjs: there is no name for the entry ${module.name}`)
       module.name = name
-      const head = /^\/\*\*(.*?)\*\//s.exec(readFileSync(new URL(`../../packages/${file}`, import.meta.url), 'utf8'))
+      const head = /^\/\*\*(.*?)\*\//s.exec(
+        readFileSync(new URL(`../../packages/${file}`, import.meta.url), 'utf8'),
+      )
       if (!head) continue
-      const words = (text) => text.replace(/^\s*\*/gm, '').replace(/\s+/g, ' ').trim()
+      const words = (text) =>
+        text
+          .replace(/^\s*\*/gm, '')
+          .replace(/\s+/g, ' ')
+          .trim()
       for (const child of module.children ?? []) {
         if (!child.comment) continue
         if (words(child.comment.summary.map(({ text }) => text).join('')) !== words(head[1])) continue
