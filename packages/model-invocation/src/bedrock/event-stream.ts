@@ -41,6 +41,9 @@ function decoded(body: Readable, bySdk: (frame: Buffer) => AsyncIterable<unknown
 type Step = IteratorResult<unknown, undefined>
 const done: Step = { done: true, value: undefined }
 
+/** Arrived and not read yet; beyond it the model is held back. */
+const maxAheadBytes = 16_384
+
 function events(
   body: Readable,
   bySdk: (frame: Buffer) => AsyncIterable<unknown>,
@@ -48,80 +51,78 @@ function events(
   let rest: Buffer = Buffer.alloc(0)
   let failure: Error | undefined
   let ended = false
-  let wake: (() => void) | undefined
+  /** Answers the read that waits for more. */
+  let answer: ((step: Step | Promise<Step>) => void) | undefined
 
   function onChange(): void {
-    wake?.()
-    wake = undefined
+    if (!answer) return
+    const frame = nextFrame()
+    if (!frame && !ended) return
+    const answerNow = answer
+    answer = undefined
+    const event = frame && textEvent(frame)
+    answerNow(event ? { done: false, value: event } : other(frame))
   }
-  function onEnd(): void {
-    ended = true
+
+  body.on('data', (chunk: Buffer) => {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    if (rest.length > maxAheadBytes) body.pause()
     onChange()
-  }
-  body.on('readable', onChange)
-  body.on('end', onEnd)
-  // An HTTP/2 stream that is reset closes, without an end and without an error.
-  body.on('close', onEnd)
+  })
   body.on('error', (error) => {
     failure = error
-    onEnd()
   })
+  // An HTTP/2 stream that is reset closes, without an end and without an error.
+  for (const last of ['end', 'close', 'error']) {
+    body.on(last, () => {
+      ended = true
+      onChange()
+    })
+  }
 
   /** The next frame, if all of it has arrived. */
   function nextFrame(): Buffer | undefined {
-    for (;;) {
-      if (rest.length >= 4) {
-        const length = rest.readUInt32BE(0)
-        if (rest.length >= length && length >= minimumFrameBytes) {
-          const frame = rest.subarray(0, length)
-          rest = rest.subarray(length)
-          return frame
-        }
-        // No frame can be as short: the SDK's decoder says so in its own words.
-        if (length < minimumFrameBytes) return takeRest()
-      }
-      const chunk = body.read() as Buffer | null
-      if (chunk === null) return undefined
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    if (rest.length <= maxAheadBytes && body.isPaused()) body.resume()
+    if (rest.length < 4) return undefined
+    // No frame can be shorter: the SDK's decoder says so in its own words.
+    const length = Math.max(minimumFrameBytes, rest.readUInt32BE(0))
+    if (rest.length < length) {
+      // One frame can be longer than all that is let in ahead.
+      if (body.isPaused()) body.resume()
+      return undefined
     }
+    return take(length)
   }
 
-  function takeRest(): Buffer {
-    const all = rest
-    rest = Buffer.alloc(0)
-    return all
+  function take(length: number): Buffer {
+    const taken = rest.subarray(0, length)
+    rest = rest.subarray(length)
+    return taken
   }
 
-  async function slow(frame: Buffer | undefined): Promise<Step> {
-    for (let next = frame; ; next = nextFrame()) {
-      if (next) {
-        const event = textEvent(next)
-        if (event) return { done: false, value: event }
-        for await (const other of bySdk(next)) {
-          learn(next, other)
-          return { done: false, value: other }
-        }
-        // An event that the SDK does not know.
-      } else if (failure) {
-        throw failure
-      } else if (ended) {
-        if (rest.length === 0) return done
-        // A frame was cut: again the SDK's own words.
-        for await (const other of bySdk(takeRest())) return { done: false, value: other }
-      } else {
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
-      }
+  /** Whatever is no plain piece of text: the SDK's to decode. */
+  async function other(frame: Buffer | undefined): Promise<Step> {
+    if (!frame && failure) throw failure
+    if (!frame && rest.length === 0) return done
+    // Without a whole frame it is one that was cut: again the SDK's own words.
+    const bytes = frame ?? take(rest.length)
+    for await (const event of bySdk(bytes)) {
+      learn(bytes, event)
+      return { done: false, value: event }
     }
+    // An event that the SDK does not know.
+    return read()
+  }
+
+  function read(): Promise<Step> {
+    return new Promise((resolve) => {
+      answer = resolve
+      onChange()
+    })
   }
 
   return {
-    next() {
-      const frame = nextFrame()
-      const event = frame && textEvent(frame)
-      return event ? Promise.resolve({ done: false, value: event }) : slow(frame)
-    },
+    next: read,
     return() {
       body.destroy()
       return Promise.resolve(done)
