@@ -1,0 +1,167 @@
+import { afterEach, expect, test } from 'vitest'
+import { callModel, currentScope, runInScope, type Scope, scopeHooks } from './index.ts'
+import { fakeClock, fakeModel } from './testing.ts'
+
+const warnings: Error[] = []
+const onWarning = (warning: Error) => {
+  warnings.push(warning)
+}
+process.on('warning', onWarning)
+afterEach(() => {
+  warnings.length = 0
+})
+
+/** Warnings come in a later turn. */
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+test('the end waits for what is held, also for what is held only then, and for nothing else', async () => {
+  const order: string[] = []
+  const { promise: first, resolve: resolveFirst } = Promise.withResolvers<void>()
+  const { promise: second, resolve: resolveSecond } = Promise.withResolvers<void>()
+  let scope: Scope | undefined
+  const running = runInScope({}, (opened) => {
+    scope = opened
+    opened.hold(
+      first.then(() => {
+        order.push('first')
+        opened.hold(second.then(() => order.push('second')))
+      }),
+    )
+  }).then(() => order.push('ended'))
+  await turn()
+  expect(scope?.ended).toBe(true)
+  resolveFirst()
+  await turn()
+  expect(order).toEqual(['first'])
+  resolveSecond()
+  await running
+  expect(order).toEqual(['first', 'second', 'ended'])
+})
+
+test('the end waits until just before the deadline, when there is still time to answer, and no longer', async () => {
+  const clock = fakeClock()
+  let over = false
+  const running = runInScope({ clock, deadlineMs: clock.now() + 1_000 }, (scope) => {
+    scope.hold(new Promise(() => {}))
+  }).then(() => {
+    over = true
+  })
+  await clock.advance(900)
+  expect(over).toBe(false)
+  await clock.advance(99)
+  expect(over).toBe(true)
+  await running
+  expect(clock.pending).toBe(0)
+})
+
+test('a deadline that has passed already waits for nothing', async () => {
+  const clock = fakeClock()
+  const running = runInScope({ clock, deadlineMs: clock.now() - 5 }, (scope) => {
+    scope.hold(new Promise(() => {}))
+  })
+  await clock.advance(0)
+  await running
+})
+
+test('what is done in time leaves no timer', async () => {
+  const clock = fakeClock()
+  await runInScope({ clock, deadlineMs: clock.now() + 1_000 }, (scope) => scope.hold(Promise.resolve()))
+  expect(clock.pending).toBe(0)
+})
+
+test.for([
+  ['an error', new RangeError('secret payload'), 'RangeError'],
+  ['no error', 'secret payload', 'string'],
+] as const)(
+  'held work that rejects with %s is a warning that tells its name only',
+  async ([, reason, name]) => {
+    await runInScope({}, (scope) => scope.hold(Promise.reject(reason)))
+    await turn()
+    expect(warnings).toMatchObject([{ name: 'SluiceWarning', message: expect.stringContaining(`(${name})`) }])
+    expect(warnings[0]?.stack).not.toMatch(/secret/)
+  },
+)
+
+test('the end is the same for everybody who asks', async () => {
+  await runInScope({}, async (scope) => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    scope.hold(promise)
+    const ends = [scope.end(), scope.end()]
+    expect(ends[0]).toBe(ends[1])
+    resolve()
+    await Promise.all(ends)
+  })
+})
+
+test('the end aborts the signal only for those who listen because of a call', async () => {
+  let idle: Scope | undefined
+  await runInScope({}, (scope) => {
+    idle = scope
+  })
+  expect(idle?.signal.aborted).toBe(false)
+  let busy: Scope | undefined
+  await runInScope({}, (scope) => {
+    busy = scope
+    callModel(scope, fakeModel({ before: () => new Promise(() => {}) }).request()).catch(() => {})
+  })
+  expect(busy?.signal.reason).toMatchObject({ name: 'ScopeEndedError' })
+})
+
+test('work that throws ends its scope too', async () => {
+  let scope: Scope | undefined
+  const failing = runInScope({}, (opened) => {
+    scope = opened
+    throw new RangeError('of the work')
+  })
+  await expect(failing).rejects.toThrow(RangeError)
+  expect(scope?.ended).toBe(true)
+})
+
+test('there is no scope outside, the own one inside, and the outer one after an inner one', async () => {
+  expect(currentScope()).toBeUndefined()
+  await runInScope({ requestId: 'outer' }, async (outer) => {
+    expect(currentScope()).toBe(outer)
+    await runInScope({ requestId: 'inner' }, async (inner) => {
+      await turn()
+      expect(currentScope()).toBe(inner)
+    })
+    expect(currentScope()).toBe(outer)
+  })
+  expect(currentScope()).toBeUndefined()
+})
+
+test('scopes without a request id have ids of their own', async () => {
+  const ids = await Promise.all([1, 2, 3].map(() => runInScope({}, ({ id }) => id)))
+  expect(new Set(ids).size).toBe(3)
+})
+
+test('a context tells request id, tenant and deadline; that of a durable execution keeps them inside', async () => {
+  const clock = fakeClock()
+  const scopes: Scope[] = []
+  const hooks = scopeHooks({ name: 'probe', clock, enter: (scope) => void scopes.push(scope) })
+  const lambdaContext = { awsRequestId: 'request', tenantId: 'acme', getRemainingTimeInMillis: () => 5_000 }
+  const told = { requestId: 'request', tenant: 'acme', deadlineMs: clock.now() + 5_000 }
+  for (const context of [lambdaContext, { lambdaContext }, {}]) {
+    const request = { event: {}, context, response: undefined }
+    hooks.before(request)
+    await hooks.after(request)
+  }
+  expect(scopes).toMatchObject([told, told, { requestId: undefined, deadlineMs: Number.POSITIVE_INFINITY }])
+  expect(scopes.every(({ ended }) => ended)).toBe(true)
+})
+
+test('a hook that throws while it enters leaves a scope that onError ends', async () => {
+  let scope: Scope | undefined
+  const hooks = scopeHooks({
+    name: 'broken',
+    enter(opened) {
+      scope = opened
+      throw new RangeError('of the hook')
+    },
+  })
+  const request = { event: {}, context: {}, response: undefined }
+  expect(() => hooks.before(request)).toThrow(RangeError)
+  expect(scope?.ended).toBe(false)
+  await hooks.onError(request)
+  expect(scope?.ended).toBe(true)
+})
