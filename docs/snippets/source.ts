@@ -21,12 +21,14 @@ export function parse(path: string): ts.SourceFile {
   return ts.createSourceFile(path, read(path), ts.ScriptTarget.ES2024, true)
 }
 
-/** The names of an interface's own members. */
+/** The names of an interface's own members, without those that are internal. */
 export function membersOf(path: string, interfaceName: string): string[] {
   const found = parse(path).statements.find(
     (statement): statement is ts.InterfaceDeclaration =>
       ts.isInterfaceDeclaration(statement) && statement.name.text === interfaceName,
   )
   if (!found) throw new Error(`There is no interface ${interfaceName} in ${path}.`)
-  return found.members.map((member) => member.name?.getText() ?? '')
+  return found.members
+    .filter((member) => !ts.getJSDocTags(member).some(({ tagName }) => tagName.text === 'internal'))
+    .map((member) => member.name?.getText() ?? '')
 }
