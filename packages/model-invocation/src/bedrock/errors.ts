@@ -103,12 +103,15 @@ const notConnected = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREAC
 
 function transportError(error: SdkError): SluiceError {
   const { code = '', name, message } = error
-  const unbilled = isRefused(error) || notConnected.test(code) || /without establishing/.test(message)
-  const broken = /^(ECONNRESET|EPIPE|ETIMEDOUT|ERR_HTTP2)/.test(code) || /http\/?2|hang up/i.test(message)
+  const unbilled = isRefused(error) || notConnected.test(code) || /not establish/.test(message)
   // The SDK sends again after a time-out of its request: three model runs for one answer. What was sent and not
   // answered is only sent again where the connection, not the model, was at fault; the SDK calls both a time-out.
-  const timedOut = name === 'TimeoutError' && !unbilled && !broken
-  if (timedOut || unbilled || broken) {
+  const timedOut = name === 'TimeoutError' && /requestTimeout|activity/.test(message)
+  const broken =
+    name === 'TimeoutError' ||
+    /^(ECONNRESET|EPIPE|ETIMEDOUT|ERR_HTTP2)/.test(code) ||
+    /http\/?2|hang up/i.test(message)
+  if (unbilled || broken) {
     return new TransportError(
       `No answer came from Bedrock (${code || name}). ${
         unbilled ? 'Check endpoint, Region and network.' : 'What was sent may have been processed.'
