@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { packageSources, parse, root } from './source.ts'
 
 interface Example {
-  /** Where the compiler finds it: among the docs, which depend on everything that examples import. */
+  /** Where the compiler finds it: beside its source, so that it sees what the package itself depends on. */
   readonly path: string
   readonly code: string
 }
@@ -19,7 +19,7 @@ test('every @example compiles', { timeout: 60_000 }, () => {
 
 test('an @example that does not compile is found', { timeout: 60_000 }, () => {
   const code = "import { retry } from '@sluice/model-invocation'\nretry({ attempts: 3 })\n"
-  expect(problemsOf([{ path: join(root, 'docs/snippets/wrong.example.ts'), code }])).toEqual([
+  expect(problemsOf([{ path: join(root, 'packages/model-invocation/src/wrong.example.ts'), code }])).toEqual([
     expect.stringContaining("'attempts' does not exist"),
   ])
 })
@@ -33,7 +33,7 @@ function examplesOf(path: string): Example[] {
       const comment = ts.getTextOfJSDocComment(tag.comment) ?? ''
       const { line } = source.getLineAndCharacterOfPosition(tag.getStart())
       examples.push({
-        path: join(root, 'docs/snippets', `${path.replaceAll('/', '_')}_${line + 1}.example.ts`),
+        path: join(root, `${path}.${line + 1}.example.ts`),
         code: /^```ts\n(.*?)^```/ms.exec(comment)?.[1] ?? comment,
       })
     }
@@ -45,7 +45,7 @@ function examplesOf(path: string): Example[] {
 }
 
 /** These leave out their imports; all else in them must be right. */
-const fragments = /local_(?:bedrock_endpoint|start-local)\.ts_\d+\.example\.ts$/
+const fragments = /local\/(?:bedrock\/endpoint|start-local)\.ts\.\d+\.example\.ts$/
 const unknownName = new Set([2304, 18004])
 
 /** Compiles modules that exist in memory only. */
