@@ -1,0 +1,83 @@
+import * as core from '@sluice/core'
+import * as coreTesting from '@sluice/core/testing'
+import * as modelInvocation from '@sluice/model-invocation'
+import * as bedrock from '@sluice/model-invocation/bedrock'
+import * as local from 'sluice/local'
+import { expect, test } from 'vitest'
+
+const names = (module: object) => Object.keys(module).toSorted()
+
+// Whoever changes one of these lists changes what users can rely on: it belongs into the release notes.
+test('@sluice/core', () => {
+  expect(names(core)).toMatchInlineSnapshot(`
+    [
+      "CallAbortedError",
+      "InvalidAnswerError",
+      "ModelError",
+      "ModelThrottledError",
+      "ScopeEndedError",
+      "SluiceError",
+      "StreamInterruptedError",
+      "ToolLimitError",
+      "TransportError",
+      "abortError",
+      "addUsage",
+      "attemptStages",
+      "callModel",
+      "callStages",
+      "currentAttempt",
+      "currentScope",
+      "estimateInputTokens",
+      "insideAttempt",
+      "noUsage",
+      "policyMiddleware",
+      "promptTokens",
+      "runInScope",
+      "scopeHooks",
+      "sleep",
+      "statisticsOf",
+      "systemClock",
+    ]
+  `)
+})
+
+test('@sluice/core/testing', () => {
+  expect(names(coreTesting)).toMatchInlineSnapshot(`
+    [
+      "fakeClock",
+      "fakeModel",
+      "providerConformance",
+      "resetStatistics",
+    ]
+  `)
+})
+
+test('@sluice/model-invocation', () => {
+  expect(names(modelInvocation)).toMatchInlineSnapshot(`
+    [
+      "modelInvocation",
+      "retry",
+      "structured",
+    ]
+  `)
+})
+
+test('@sluice/model-invocation/bedrock', () => {
+  expect(names(bedrock)).toMatchInlineSnapshot(`
+    [
+      "bedrock",
+      "guarded",
+    ]
+  `)
+})
+
+test('sluice/local', () => {
+  expect(names(local)).toMatchInlineSnapshot(`
+    [
+      "seededRandom",
+      "startBedrock",
+      "startLocal",
+      "systemClock",
+    ]
+  `)
+})
