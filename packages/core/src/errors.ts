@@ -11,6 +11,8 @@ export type SluiceErrorCode =
   | 'access_denied'
   | 'daily_quota_exceeded'
   | 'deadline_exceeded'
+  | 'invalid_answer'
+  | 'invalid_event'
   | 'invalid_request'
   | 'model_failed'
   | 'no_scope'
@@ -19,6 +21,7 @@ export type SluiceErrorCode =
   | 'scope_ended'
   | 'stream_interrupted'
   | 'throttled'
+  | 'tool_limit_exceeded'
   | 'transport_failed'
   | 'unavailable'
   | 'unexpected'
@@ -137,4 +140,81 @@ export class CallAbortedError extends SluiceError {
 /** A call was started, or was still running, when its invocation had already ended. */
 export class ScopeEndedError extends SluiceError {
   override name = 'ScopeEndedError'
+}
+
+/** An event, or one of its records, is not of the kind that its source reads. */
+export class InvalidEventError extends SluiceError {
+  override name = 'InvalidEventError'
+
+  constructor(
+    message: string,
+    options: { readonly statusCode?: number | undefined; readonly cause?: unknown } = {},
+  ) {
+    super(message, { statusCode: 400, ...options, code: 'invalid_event', unbilled: true })
+  }
+}
+
+/** What is wrong with one place of an answer, without a word of the answer. */
+export interface AnswerIssue {
+  /** Where, as in `items.0.price`; a name that the model made up is `*`, the whole answer is the empty string. */
+  readonly path: string
+  /** The kind that the validator gave it (`invalid_type`), `not_json`, `missing`, or `invalid`. */
+  readonly kind: string
+}
+
+/** What a model said is not what was asked for, and asking again did not help. All of it was billed. */
+export class InvalidAnswerError extends SluiceError {
+  override name = 'InvalidAnswerError'
+  readonly issues: readonly AnswerIssue[]
+  /** `max_tokens` for an answer that was cut, `guardrail_intervened`, ... */
+  readonly stopReason: string
+  /** Over all rounds. */
+  readonly usage: Usage
+  /** The last answer and the validator's own issues, which quote it. Not enumerable, so that no logger prints them. */
+  declare readonly original: { readonly answer: unknown; readonly issues: readonly unknown[] }
+
+  constructor(
+    message: string,
+    options: {
+      readonly issues: readonly AnswerIssue[]
+      readonly stopReason: string
+      readonly usage: Usage
+      readonly retryable: boolean
+      readonly original: { readonly answer: unknown; readonly issues: readonly unknown[] }
+    },
+  ) {
+    super(message, { code: 'invalid_answer', retryable: options.retryable, statusCode: 502 })
+    this.issues = options.issues
+    this.stopReason = options.stopReason
+    this.usage = options.usage
+    Object.defineProperty(this, 'original', { value: options.original })
+  }
+}
+
+/** A loop of model and tools reached one of its limits before the model had finished. All rounds were billed. */
+export class ToolLimitError extends SluiceError {
+  override name = 'ToolLimitError'
+  readonly limit: 'rounds' | 'duration' | 'tokens' | 'cost'
+  /** Model calls that were answered. */
+  readonly rounds: number
+  /** Of the last answer; empty when there was none. */
+  readonly stopReason: string
+  /** Over all rounds. */
+  readonly usage: Usage
+
+  constructor(
+    message: string,
+    options: {
+      readonly limit: 'rounds' | 'duration' | 'tokens' | 'cost'
+      readonly rounds: number
+      readonly stopReason: string
+      readonly usage: Usage
+    },
+  ) {
+    super(message, { code: 'tool_limit_exceeded' })
+    this.limit = options.limit
+    this.rounds = options.rounds
+    this.stopReason = options.stopReason
+    this.usage = options.usage
+  }
 }

@@ -17,7 +17,10 @@ export {
 } from './call.ts'
 export { abortError, type Clock, sleep, systemClock } from './clock.ts'
 export {
+  type AnswerIssue,
   CallAbortedError,
+  InvalidAnswerError,
+  InvalidEventError,
   ModelError,
   ModelThrottledError,
   ScopeEndedError,
@@ -25,12 +28,14 @@ export {
   type SluiceErrorCode,
   type SluiceErrorOptions,
   StreamInterruptedError,
+  ToolLimitError,
   TransportError,
 } from './errors.ts'
 export {
   type MiddyHooks,
   type MiddyRequest,
   policyMiddleware,
+  runInInvocation,
   type ScopeHooksOptions,
   scopeHooks,
 } from './middleware.ts'
@@ -54,5 +59,14 @@ export {
   type Scope,
   type ScopeOptions,
 } from './scope.ts'
+export {
+  type FulfilledRecord,
+  type RecordOutcome,
+  type SettleOptions,
+  type Source,
+  type SourceRecord,
+  settleRecords,
+  type UnfulfilledRecord,
+} from './source.ts'
 export { estimateInputTokens, type ModelStatistics, statisticsOf } from './statistics.ts'
 export { addUsage, noUsage, promptTokens, type Usage } from './usage.ts'

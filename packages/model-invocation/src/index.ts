@@ -3,3 +3,5 @@
 export type { CallSettings, Model, ModelAnswer, ModelProvider, ModelStream } from './model.ts'
 export { type ModelInvocationOptions, modelInvocation } from './model-invocation.ts'
 export { type RetryOptions, retry } from './retry.ts'
+export type { JsonSchema, StandardSchema, ValueSchema } from './schema.ts'
+export { type StructuredAnswer, type StructuredSettings, structured } from './structured.ts'
