@@ -151,10 +151,12 @@ describe('requests sent when the tokens of the day are used up', () => {
 
 describe('attempts counted for a call whose first stream the server refused', () => {
   test.each([
-    ['bare', 2],
-    ['guarded', 1],
-  ] as const)('%s: %i', async (kind, attempts) => {
-    endpoint.setFaults([{ fault: 'refuse', first: 1 }])
+    ['bare', 'refuse', 2],
+    ['guarded', 'refuse', 1],
+    ['bare', 'goaway', 2],
+    ['guarded', 'goaway', 1],
+  ] as const)('%s, %s: %i', async (kind, fault, attempts) => {
+    endpoint.setFaults([{ fault, first: 1 }])
     const { $metadata } = await withClient(kind, ask)
     expect($metadata.attempts).toBe(attempts)
     expect(endpoint.counters().requests).toBe(2)

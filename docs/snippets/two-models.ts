@@ -24,7 +24,7 @@ export const handler = middy<{ text: string }>()
     const { text: kind } = await small.invoke(text)
     if (kind !== 'complaint') return { kind }
     const reply = await large.invoke({
-      system: [{ text: 'You write answers to customers. Be short and kind.' }],
+      system: 'You write answers to customers. Be short and kind.',
       messages: [{ role: 'user', content: [{ text }] }],
     })
     return { kind, reply: reply.text }
