@@ -9,8 +9,9 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8')
 /** Who may import whom. Middlewares meet in core and never import each other. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   core: [],
-  'model-invocation': ['@sluice/core'],
-  sluice: ['@sluice/core', '@sluice/model-invocation'],
+  store: ['@sluice/core'],
+  'model-invocation': ['@sluice/core', '@sluice/store'],
+  sluice: ['@sluice/core', '@sluice/store', '@sluice/model-invocation'],
 }
 
 interface Manifest {

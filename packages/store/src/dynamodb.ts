@@ -1,0 +1,5 @@
+/** Shared state in a DynamoDB table, which holds all kinds beside each other. */
+
+export { dynamoDBBreakerStore } from './dynamodb/breaker-store.ts'
+export { dynamoDBCacheStore } from './dynamodb/cache-store.ts'
+export { type DynamoDBStoreOptions, tableDefinition, timeToLive } from './dynamodb/table.ts'
