@@ -13,6 +13,7 @@ test('@sluice/core', () => {
     [
       "CallAbortedError",
       "InvalidAnswerError",
+      "InvalidEventError",
       "ModelError",
       "ModelThrottledError",
       "ScopeEndedError",
@@ -32,8 +33,10 @@ test('@sluice/core', () => {
       "noUsage",
       "policyMiddleware",
       "promptTokens",
+      "runInInvocation",
       "runInScope",
       "scopeHooks",
+      "settleRecords",
       "sleep",
       "statisticsOf",
       "systemClock",
@@ -48,6 +51,7 @@ test('@sluice/core/testing', () => {
       "fakeModel",
       "providerConformance",
       "resetStatistics",
+      "sourceConformance",
     ]
   `)
 })

@@ -124,7 +124,7 @@ test('the early timeout of Middy ends the scope: what hangs is stopped, what the
       })()
       return handled
     })
-  await expect(handler({}, lambdaContext('late', 100))).rejects.toMatchObject({ name: 'TimeoutError' })
+  await expect(handler({}, lambdaContext('late', 500))).rejects.toMatchObject({ name: 'TimeoutError' })
   await handled
   expect(ends).toEqual(['ScopeEndedError', 'ScopeEndedError'])
   await endpoint.idle()

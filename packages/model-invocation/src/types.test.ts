@@ -11,13 +11,7 @@ import type { Usage } from '@sluice/core'
 import type { Context } from 'aws-lambda'
 import { expectTypeOf, test } from 'vitest'
 import { type BedrockAnswer, type BedrockModel, bedrock, type GuardedOptions, guarded } from './bedrock.ts'
-import {
-  type ModelAnswer,
-  type ModelInvocationOptions,
-  modelInvocation,
-  type RetryOptions,
-  retry,
-} from './index.ts'
+import { type ModelInvocationOptions, modelInvocation, type RetryOptions, retry } from './index.ts'
 
 interface TicketEvent {
   readonly text: string
