@@ -12,7 +12,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 const at = (name: string) => new URL(`./${name}`, import.meta.url)
 const complaint = { text: 'This is a complaint: my card never came. I have waited for two weeks.' }
 
-let local: Local<'guarded' | 'twoModels' | 'streaming' | 'handleErrors', never, never>
+let local: Local<'guarded' | 'twoModels' | 'streaming' | 'handleErrors' | 'structured', never, never>
 beforeAll(async () => {
   local = await startLocal({
     bedrock: { latency: 'none' },
@@ -21,6 +21,7 @@ beforeAll(async () => {
       twoModels: { handler: at('two-models.ts'), timeoutMs: 10_000 },
       streaming: { handler: at('streaming-handler.ts'), timeoutMs: 10_000 },
       handleErrors: { handler: at('handle-errors.ts'), timeoutMs: 10_000 },
+      structured: { handler: at('structured.ts'), timeoutMs: 10_000 },
     },
   })
 })
@@ -66,6 +67,14 @@ test('handle-errors.ts: what cannot get better is an answer, what can is thrown'
   local.bedrock.setFaults([{ fault: 'cut' }])
   const cut = await local.functions.handleErrors.invoke(complaint)
   expect(cut.error?.errorType).toBe('TransportError')
+})
+
+test('structured.ts: the answer is a value', async () => {
+  const { payload, error } = await local.functions.structured.invoke({
+    text: 'My card never came. I have waited for 14 days.',
+  })
+  expect(error).toBeUndefined()
+  expect(payload).toEqual({ topic: 'card', urgent: true })
 })
 
 test('catch-error.asl.json: names errors that exist', () => {
