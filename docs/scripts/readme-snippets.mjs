@@ -11,7 +11,7 @@ const pages = [
   'README.md',
   'CONTRIBUTING.md',
   'docs/index.md',
-  ...globSync('packages/{core,model-invocation,sluice}/README.md', { cwd: root }),
+  ...globSync('packages/*/README.md', { cwd: root }),
 ]
 const block = /(<!-- snippet (diff )?(\S+)(?: (\S+))? -->\n)[\s\S]*?(\n<!-- \/snippet -->)/g
 const check = process.argv.includes('--check')

@@ -1,6 +1,7 @@
 /** Reads the workspace's own sources, for the tests that hold the pages to them. */
 
 import { globSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 
@@ -8,7 +9,9 @@ export const root: string = fileURLToPath(new URL('../../', import.meta.url))
 
 /** The sources of the published packages, tests apart, by path from the root. */
 export function packageSources(): string[] {
-  return globSync('packages/{core,model-invocation,sluice}/src/**/*.ts', { cwd: root })
+  return globSync('packages/*/package.json', { cwd: root })
+    .filter((path) => !JSON.parse(read(path)).private)
+    .flatMap((path) => globSync(`${dirname(path)}/src/**/*.ts`, { cwd: root }))
     .filter((path) => !/\.test\.ts$|\/fixtures\//.test(path))
     .sort()
 }
