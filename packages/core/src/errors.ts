@@ -148,9 +148,9 @@ export class InvalidEventError extends SluiceError {
 
   constructor(
     message: string,
-    options: { readonly statusCode?: number | undefined; readonly cause?: unknown } = {},
+    { statusCode = 400, cause }: { readonly statusCode?: number; readonly cause?: unknown } = {},
   ) {
-    super(message, { statusCode: 400, ...options, code: 'invalid_event', unbilled: true })
+    super(message, { code: 'invalid_event', statusCode, cause, unbilled: true })
   }
 }
 

@@ -3,7 +3,7 @@
 import { endWithBody } from './body.ts'
 import type { Clock } from './clock.ts'
 import type { Policy } from './policy.ts'
-import { enterScope, openedBy, type Scope, type ScopeOptions } from './scope.ts'
+import { currentScope, enterScope, openedBy, runInScope, type Scope, type ScopeOptions } from './scope.ts'
 
 /** What Sluice needs of Middy's request. Structural, so that core needs no Middy. */
 export interface MiddyRequest {
@@ -95,6 +95,30 @@ function onEarlyExit(request: MiddyRequest, end: (request: MiddyRequest) => Prom
 /** A policy that is also a Middy middleware: `.use(policy)` adds it to the scope of each invocation. */
 export function policyMiddleware<P extends Policy>(policy: P): P & MiddyHooks {
   return { ...policy, ...scopeHooks({ name: policy.name, enter: (scope) => scope.use(policy) }) }
+}
+
+/**
+ * Runs work in the scope of the invocation that a Lambda context is of: the one that a middleware has opened, else one
+ * of its own, which ends with the work. For handlers that make calls and may stand alone.
+ *
+ * @example
+ * ```ts
+ * import { runInInvocation } from '@sluice/core'
+ *
+ * export const handler = (event: { text: string }, context: object) =>
+ *   runInInvocation(context, async (scope) => `${scope.requestId}: ${event.text}`)
+ * ```
+ */
+export function runInInvocation<Result>(
+  context: object,
+  work: (scope: Scope) => Promise<Result>,
+): Promise<Result> {
+  const options = scopeOptions(context, undefined)
+  const current = currentScope()
+  // What is found may be of another invocation: the runtime asks for the next event inside of the last one.
+  const other = current?.requestId !== undefined && options.requestId !== undefined
+  const own = current && !current.ended && (!other || current.requestId === options.requestId)
+  return own ? work(current) : runInScope(options, work)
 }
 
 interface LambdaContextLike {

@@ -9,3 +9,4 @@ export {
   type ProviderHarness,
   providerConformance,
 } from './testing/provider-conformance.ts'
+export { type SourceHarness, sourceConformance } from './testing/source-conformance.ts'

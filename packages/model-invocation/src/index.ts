@@ -2,6 +2,12 @@
 
 export type { CallSettings, Model, ModelAnswer, ModelProvider, ModelStream } from './model.ts'
 export { type ModelInvocationOptions, modelInvocation } from './model-invocation.ts'
+export { type ModelStepOptions, modelStep, type Step } from './model-step.ts'
 export { type RetryOptions, retry } from './retry.ts'
+export { type RunToolsOptions, runTools, type ToolsAnswer } from './run-tools.ts'
 export type { JsonSchema, StandardSchema, ValueSchema } from './schema.ts'
+export { type HttpEvent, type HttpResponse, type HttpSourceOptions, httpSource } from './sources/http.ts'
+export { HttpError } from './sources/http-error.ts'
+export { type SqsSourceOptions, sqsSource } from './sources/sqs.ts'
 export { type StructuredAnswer, type StructuredSettings, structured } from './structured.ts'
+export { type Tool, tool } from './tool.ts'
