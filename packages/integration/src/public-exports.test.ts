@@ -59,9 +59,15 @@ test('@sluice/core/testing', () => {
 test('@sluice/model-invocation', () => {
   expect(names(modelInvocation)).toMatchInlineSnapshot(`
     [
+      "HttpError",
+      "httpSource",
       "modelInvocation",
+      "modelStep",
       "retry",
+      "runTools",
+      "sqsSource",
       "structured",
+      "tool",
     ]
   `)
 })

@@ -26,7 +26,7 @@ describe('a real sandbox, stopped between its invocations', () => {
         sleeper: {
           handler: new URL('./fixtures/sleeping.ts', import.meta.url),
           concurrency: 1,
-          timeoutMs: 1_500,
+          timeoutMs: 8_000,
           environment: { AWS_ENDPOINT_URL_BEDROCK_RUNTIME: proxy.url },
         },
       },
