@@ -44,10 +44,6 @@ function examplesOf(path: string): Example[] {
   return [...new Map(examples.map((example) => [example.path, example])).values()]
 }
 
-/** These leave out their imports; all else in them must be right. */
-const fragments = /local\/(?:bedrock\/endpoint|start-local)\.ts\.\d+\.example\.ts$/
-const unknownName = new Set([2304, 18004])
-
 /** Compiles modules that exist in memory only. */
 function problemsOf(examples: readonly Example[]): string[] {
   const { config } = ts.readConfigFile(join(root, 'tsconfig.base.json'), ts.sys.readFile)
@@ -66,11 +62,9 @@ function problemsOf(examples: readonly Example[]): string[] {
   const program = ts.createProgram({ rootNames: [...codeOf.keys()], options, host })
   return [...codeOf.keys()].flatMap((path) => {
     const file = program.getSourceFile(path)
-    return [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)]
-      .filter(({ code }) => !(fragments.test(path) && unknownName.has(code)))
-      .map(
-        ({ messageText }) =>
-          `${path.slice(root.length)}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`,
-      )
+    return [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)].map(
+      ({ messageText }) =>
+        `${path.slice(root.length)}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`,
+    )
   })
 }

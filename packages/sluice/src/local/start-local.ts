@@ -43,6 +43,8 @@ export interface Local<FunctionName extends string, QueueName extends string, Bu
  * @throws TypeError when a definition cannot work; its message names the option and the value
  * @example
  * ```ts
+ * import { startLocal } from 'sluice/local'
+ *
  * const local = await startLocal({
  *   functions: { classify: { handler: new URL('./handler.ts', import.meta.url) } },
  *   queues: { tickets: { function: 'classify', batchSize: 5, maxReceiveCount: 3 } },

@@ -65,11 +65,22 @@ export interface LocalBedrock {
  *
  * @throws TypeError for options that cannot be used
  * @example
- * const bedrock = await startBedrock({ latency: 'none', faults: [{ fault: 'throttle', first: 2 }] })
- * const client = new BedrockRuntimeClient({ endpoint: bedrock.url, region: 'eu-central-1', credentials })
+ * ```ts
+ * import { BedrockRuntimeClient, ConverseCommand } from '@aws-sdk/client-bedrock-runtime'
+ * import { startBedrock } from 'sluice/local'
+ *
+ * const bedrock = await startBedrock({ latency: 'none', faults: [{ fault: 'throttle', first: 1 }] })
+ * const client = new BedrockRuntimeClient({
+ *   endpoint: bedrock.url,
+ *   region: 'eu-central-1',
+ *   credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+ * })
+ * const messages = [{ role: 'user' as const, content: [{ text: 'Where is my card?' }] }]
  * await client.send(new ConverseCommand({ modelId: 'amazon.nova-lite-v1:0', messages }))
- * console.log(bedrock.counters().outcomes) // { throttled: 2, ok: 1 }
+ * console.log(bedrock.counters().outcomes) // { throttled: 1, ok: 1 }
+ * client.destroy()
  * await bedrock.close()
+ * ```
  */
 export async function startBedrock({
   port = 0,
