@@ -60,6 +60,8 @@ test('@sluice/model-invocation', () => {
   expect(names(modelInvocation)).toMatchInlineSnapshot(`
     [
       "HttpError",
+      "circuitBreaker",
+      "fallback",
       "httpSource",
       "modelInvocation",
       "modelStep",

@@ -1,6 +1,6 @@
 /** Amazon Bedrock: a guard for SDK clients and a provider for `modelInvocation()`. */
 
 export { type GuardedOptions, guarded } from './bedrock/guarded.ts'
-export { type BedrockModel, type BedrockSettings, bedrock } from './bedrock/model.ts'
+export { type BedrockModel, type BedrockProvider, type BedrockSettings, bedrock } from './bedrock/model.ts'
 export type { BedrockAnswer } from './bedrock/model-stream.ts'
 export type { BedrockPrompt, BedrockRequest } from './bedrock/prompt.ts'

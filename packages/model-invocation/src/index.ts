@@ -1,5 +1,14 @@
 /** Model calls for Lambda handlers. Providers live at `@sluice/model-invocation/bedrock` and its siblings. */
 
+export {
+  type CircuitBreaker,
+  type CircuitBreakerOptions,
+  circuitBreaker,
+  type Pass,
+  type TripRule,
+} from './circuit-breaker.ts'
+export { type FallbackOptions, fallback } from './fallback.ts'
+export type { Candidate, Substitute } from './fallback-candidates.ts'
 export type { CallSettings, Model, ModelAnswer, ModelProvider, ModelStream } from './model.ts'
 export { type ModelInvocationOptions, modelInvocation } from './model-invocation.ts'
 export { type ModelStepOptions, modelStep, type Step } from './model-step.ts'

@@ -92,17 +92,22 @@ export function retry({
       async function retry(request, context) {
         const { clock, deadlineMs } = context.scope
         let spent = 0
+        let patienceMs = context.maxWaitMs ?? Infinity
         for (let attempt = 1; ; attempt++) {
           try {
-            const response = await next(request, context)
+            const response = await next(
+              request,
+              patienceMs === Infinity ? context : { ...context, maxWaitMs: patienceMs },
+            )
             tokens = Math.min(budgetTokens, tokens + (spent || 1))
             return response
           } catch (error) {
             if (context.signal.aborted || attempt >= maxAttempts || !retryOn(error)) throw error
             const cost = isThrottle(error) ? 5 : 14
             const waitMs = delayMs(attempt, error)
-            if (tokens < cost || clock.now() + waitMs >= deadlineMs) throw error
+            if (tokens < cost || waitMs > patienceMs || clock.now() + waitMs >= deadlineMs) throw error
             tokens -= cost
+            patienceMs -= waitMs
             spent = cost
             await sleep(clock, waitMs, context.signal)
             context.call.waited('retry', waitMs)

@@ -26,7 +26,7 @@ interface ConverseInput {
   readonly system?: readonly unknown[]
   readonly messages?: readonly unknown[]
   readonly toolConfig?: unknown
-  readonly inferenceConfig?: { readonly maxTokens?: number }
+  readonly inferenceConfig?: { readonly maxTokens?: number; readonly temperature?: number }
 }
 
 function describe(input: ConverseInput): Description {
@@ -34,6 +34,7 @@ function describe(input: ConverseInput): Description {
     modelId: input.modelId ?? '',
     inputBytes: bytesOf(input.system) + bytesOf(input.messages) + bytesOf(input.toolConfig),
     maxTokens: input.inferenceConfig?.maxTokens,
+    temperature: input.inferenceConfig?.temperature,
   }
 }
 

@@ -14,7 +14,7 @@ import { type ClientOptions, prepareClient } from './client.ts'
 import { converse, converseStream } from './converse.ts'
 import { toSluiceError } from './errors.ts'
 import { invokeModel, invokeModelStream } from './invoke-model.ts'
-import { type Headers, type Operation, requestOf, sentOf } from './operation.ts'
+import { type Headers, type Operation, requestOf, sentOf, toModel } from './operation.ts'
 
 export interface GuardedOptions extends ClientOptions {
   /**
@@ -136,6 +136,7 @@ export function guarded<Client extends BedrockRuntimeClient>(
           return sentOf(operation, result.output, headersOf(result.response))
         },
         toError,
+        withModel: toModel(operation),
       })
       try {
         const response = await callModel(scope, request, {

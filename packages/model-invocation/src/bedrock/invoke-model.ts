@@ -5,6 +5,7 @@ import type { Description, Headers, Operation } from './operation.ts'
 
 export const invokeModel: Operation = {
   name: 'InvokeModel',
+  ofFamily: true,
   describe,
   sent: ({ body }: { readonly body: Uint8Array }, headers) => ({
     usage: usageOf(headers),
@@ -15,6 +16,7 @@ export const invokeModel: Operation = {
 export const invokeModelStream: Operation = {
   name: 'InvokeModelWithResponseStream',
   events: 'body',
+  ofFamily: true,
   describe,
   sent: () => ({ read: readChunk }),
 }
@@ -25,18 +27,24 @@ function describe(input: { readonly modelId?: string; readonly body?: unknown })
   return {
     modelId: input.modelId ?? '',
     inputBytes: Buffer.byteLength(body),
-    maxTokens: declaredMaxTokens(body),
+    ...declaredIn(body),
   }
 }
 
 const maxTokenNames =
   /"(?:max_tokens|maxTokens|max_gen_len|maxTokenCount|max_new_tokens|max_completion_tokens)"\s*:\s*(\d{1,7})/
 
+const temperatureName = /"temperature"\s*:\s*(\d+(?:\.\d+)?)/
+
 /** The families name the maximum differently, but none of them hides it; it is looked for without parsing megabytes. */
-function declaredMaxTokens(body: Uint8Array | string): number | undefined {
+function declaredIn(body: Uint8Array | string): Pick<Description, 'maxTokens' | 'temperature'> {
   const text = typeof body === 'string' ? body : Buffer.from(body).toString('latin1')
-  const found = maxTokenNames.exec(text.length > 8192 ? text.slice(0, 4096) + text.slice(-4096) : text)
-  return found ? Number(found[1]) : undefined
+  const ends = text.length > 8192 ? text.slice(0, 4096) + text.slice(-4096) : text
+  const [maxTokens, temperature] = [maxTokenNames, temperatureName].map((name) => name.exec(ends)?.[1])
+  return {
+    maxTokens: maxTokens === undefined ? undefined : Number(maxTokens),
+    temperature: temperature === undefined ? undefined : Number(temperature),
+  }
 }
 
 /** Usage from the headers of an answer, which the SDK does not model; undefined for models whose answers carry none. */

@@ -11,14 +11,16 @@ import {
   CountTokensCommand,
 } from '@aws-sdk/client-bedrock-runtime'
 import {
-  type AttemptContext,
   abortError,
   callModel,
   insideAttempt,
   type ModelRequest,
   type Policy,
   type Scope,
+  SluiceError,
+  type Transport,
 } from '@sluice/core'
+import type { Substitute } from '../fallback-candidates.ts'
 import type { CallSettings, Model, ModelProvider } from '../model.ts'
 import { retry } from '../retry.ts'
 import { prepareClient } from './client.ts'
@@ -26,7 +28,7 @@ import { converse, converseStream } from './converse.ts'
 import { toSluiceError } from './errors.ts'
 import { baseModelOf } from './model-id.ts'
 import { answerOf, type BedrockAnswer, modelStream } from './model-stream.ts'
-import { type Operation, requestOf, sentOf } from './operation.ts'
+import { type Operation, requestOf, sentOf, toModel } from './operation.ts'
 import { type BedrockPrompt, type BedrockRequest, converseInputOf } from './prompt.ts'
 import { requestMetadataOf } from './request-metadata.ts'
 
@@ -54,6 +56,11 @@ export interface BedrockModel extends Model<BedrockPrompt, ConverseStreamOutput,
   countTokens(prompt: BedrockPrompt, settings?: CallSettings): Promise<number>
 }
 
+/** What `bedrock()` makes: for `modelInvocation()`, and for `fallback()` as a candidate with settings of its own. */
+export interface BedrockProvider extends ModelProvider<BedrockModel>, Substitute {
+  readonly modelId: string
+}
+
 /**
  * A Bedrock model by the id of the model, of an inference profile or an ARN.
  *
@@ -76,7 +83,7 @@ export interface BedrockModel extends Model<BedrockPrompt, ConverseStreamOutput,
 export function bedrock(
   modelId: string,
   { maxTokens, temperature, topP, stopSequences, client, ...settings }: BedrockSettings = {},
-): ModelProvider<BedrockModel> {
+): BedrockProvider {
   if (typeof modelId !== 'string' || modelId.trim() === '') {
     throw new TypeError(
       `bedrock: the model id is ${JSON.stringify(modelId)}. Give an id such as "eu.amazon.nova-lite-v1:0".`,
@@ -114,20 +121,51 @@ export function bedrock(
     }
   }
 
+  function transportOf(operation: Operation): Transport {
+    return {
+      async send({ payload }, { scope, attempt }) {
+        const input = payload as ConverseCommandInput
+        const command = operation === converse ? new ConverseCommand(input) : new ConverseStreamCommand(input)
+        const output: object = await insideAttempt(scope, attempt, () =>
+          ownClient.send(command as ConverseCommand),
+        )
+        return sentOf(operation, output, {})
+      },
+      toError: toSluiceError,
+      withModel: toModel(operation),
+    }
+  }
+  const [whole, streamed] = [transportOf(converse), transportOf(converseStream)]
+
+  function owns({ transport }: ModelRequest): boolean {
+    return transport === whole || transport === streamed
+  }
+
+  function adopt(request: ModelRequest): ModelRequest {
+    const operation = [converse, converseStream].find(({ name }) => name === request.operation)
+    if (!operation) {
+      throw new SluiceError(
+        `bedrock("${modelId}") is asked by Converse and cannot take over a request of ${request.operation}. Name a ` +
+          'model by its id instead.',
+        { code: 'invalid_request', statusCode: 400 },
+      )
+    }
+    const { inferenceConfig: asked, requestMetadata, ...input } = request.payload as ConverseCommandInput
+    // In the words of one model only; another one would refuse them.
+    for (const field of modelFields) delete input[field]
+    const adopted = {
+      ...input,
+      ...base,
+      modelId,
+      inferenceConfig: orNone({ ...asked, ...inferenceConfig }),
+      requestMetadata: requestMetadata && { ...requestMetadata, ...base.requestMetadata },
+    }
+    return requestOf(operation, adopted, operation === converse ? whole : streamed)
+  }
+
   function bind(scope: Scope): BedrockModel {
     function call(operation: Operation, prompt: BedrockPrompt, { signal }: CallSettings = {}) {
-      const request = requestOf(operation, inputOf(prompt, scope), {
-        async send(request: ModelRequest, { attempt }: AttemptContext) {
-          const input = request.payload as ConverseCommandInput
-          const command =
-            operation === converse ? new ConverseCommand(input) : new ConverseStreamCommand(input)
-          const output: object = await insideAttempt(scope, attempt, () =>
-            ownClient.send(command as ConverseCommand),
-          )
-          return sentOf(operation, output, {})
-        },
-        toError: toSluiceError,
-      })
+      const request = requestOf(operation, inputOf(prompt, scope), operation === converse ? whole : streamed)
       return callModel(scope, request, { signal, defaults })
     }
 
@@ -158,8 +196,14 @@ export function bedrock(
     }
   }
 
-  return { modelId, bind }
+  return { modelId, bind, owns, adopt }
 }
+
+const modelFields = [
+  'additionalModelRequestFields',
+  'additionalModelResponseFieldPaths',
+  'promptVariables',
+] as const
 
 function defined<Value extends object>(values: Value): { [Key in keyof Value]?: NonNullable<Value[Key]> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never
