@@ -11,16 +11,17 @@ import {
 } from '@sluice/core'
 import type { Context } from 'aws-lambda'
 import type { BedrockModel } from './bedrock/model.ts'
+import type { BedrockAnswer } from './bedrock/model-stream.ts'
 import type { BedrockPrompt } from './bedrock/prompt.ts'
-import type { Model, ModelAnswer, ModelProvider } from './model.ts'
-import type { ValueSchema } from './schema.ts'
+import type { ModelAnswer, ModelProvider } from './model.ts'
+import { readySchema, type ValueSchema } from './schema.ts'
 import { type StructuredSettings, structured } from './structured.ts'
 
-export interface ModelStepOptions<Item, Prompt, Answer extends ModelAnswer, Value, Result> {
+export interface ModelStepOptions<Item, Value, Result> {
   /** Which model, made by a provider such as `bedrock()`. */
-  readonly model: ModelProvider<Model<Prompt, unknown, Answer>>
+  readonly model: ModelProvider<Pick<BedrockModel, 'modelId' | 'invoke'>>
   /** What the model is asked about one record. When it throws, this record has failed. */
-  readonly prompt: (record: Item) => Prompt | Promise<Prompt>
+  readonly prompt: (record: Item) => BedrockPrompt | Promise<BedrockPrompt>
   /**
    * What the answer must be: a schema that tells its JSON Schema (zod, arktype), or `{ schema, jsonSchema }`.
    *
@@ -35,7 +36,7 @@ export interface ModelStepOptions<Item, Prompt, Answer extends ModelAnswer, Valu
    *
    * @default the value is the result of the record
    */
-  readonly deliver?: (value: Value, record: Item, answer: Answer) => Result | Promise<Result>
+  readonly deliver?: (value: Value, record: Item, answer: BedrockAnswer) => Result | Promise<Result>
   /**
    * Records at work at once.
    *
@@ -79,23 +80,15 @@ export type Step<Event, Response> = (
  * ).use(retry())
  * ```
  */
-export function modelStep<
-  Event,
-  Item,
-  Response,
-  Prompt,
-  Answer extends ModelAnswer,
-  Value = string,
-  Result = Value,
->(
-  options: ModelStepOptions<Item, Prompt, Answer, Value, Result> & {
+export function modelStep<Event, Item, Response, Value = string, Result = Value>(
+  options: ModelStepOptions<Item, Value, Result> & {
     readonly source: Source<Event, Item, Response>
   },
 ): Step<Event, Response>
-export function modelStep<Event, Prompt, Answer extends ModelAnswer, Value = string, Result = Value>(
-  options: ModelStepOptions<Event, Prompt, Answer, Value, Result> & { readonly source?: undefined },
+export function modelStep<Event, Value = string, Result = Value>(
+  options: ModelStepOptions<Event, Value, Result> & { readonly source?: undefined },
 ): Step<Event, Result>
-export function modelStep<Item, Prompt, Answer extends ModelAnswer, Value, Result>({
+export function modelStep<Item, Value, Result>({
   model,
   source,
   prompt,
@@ -104,10 +97,11 @@ export function modelStep<Item, Prompt, Answer extends ModelAnswer, Value, Resul
   deliver = (value) => value as unknown as Result,
   concurrency = 5,
   onUnfulfilled = logUnfulfilled,
-}: ModelStepOptions<Item, Prompt, Answer, Value, Result> & {
+}: ModelStepOptions<Item, Value, Result> & {
   readonly source?: Source<unknown, Item, unknown> | undefined
 }): Step<unknown, unknown> {
   checkOptions({ model, source, prompt, deliver, concurrency })
+  if (schema) readySchema('modelStep', schema)
 
   async function work(scope: Scope, record: Item, signal: AbortSignal | undefined): Promise<Result> {
     const bound = model.bind(scope)
@@ -117,11 +111,8 @@ export function modelStep<Item, Prompt, Answer extends ModelAnswer, Value, Resul
       if (answer.intervened) throw intervened(bound.modelId, answer)
       return deliver(answer.text as Value, record, answer)
     }
-    const answer = await structured(bound as unknown as BedrockModel, question as BedrockPrompt, schema, {
-      ...settings,
-      signal,
-    })
-    return deliver(answer.value, record, answer as unknown as Answer)
+    const answer = await structured(bound, question, schema, { ...settings, signal })
+    return deliver(answer.value, record, answer)
   }
 
   return function step(event, context, { signal } = {}) {

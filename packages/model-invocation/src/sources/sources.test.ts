@@ -93,7 +93,13 @@ describe('sqsSource', () => {
 
 const json = { 'content-type': 'application/json' }
 const url = (fields: object = {}) =>
-  ({ version: '2.0', requestContext: {}, headers: json, body: '{"text":"hi"}', ...fields }) as HttpEvent
+  ({
+    version: '2.0',
+    requestContext: {},
+    headers: json,
+    body: '{"text":"hi"}',
+    ...fields,
+  }) as unknown as HttpEvent
 
 const http: SourceHarness<HttpEvent, HttpResponse> = {
   source: httpSource(),
