@@ -4,8 +4,9 @@ import type { RequestEntry } from './counters.ts'
 import type { Dialect } from './dialect.ts'
 import type { Exchange } from './exchange.ts'
 import { type Ending, withinLimits } from './generate.ts'
+import type { GuardrailRun } from './guardrail.ts'
 import type { Pace } from './latency.ts'
-import type { AnswerEnd, LocalModel, ModelRequest, Piece, PromptTokens } from './request.ts'
+import type { AnswerEnd, LocalModel, ModelRequest, Piece, PromptTokens, Served } from './request.ts'
 import type { FaultInAnswer } from './strike.ts'
 
 /** All that an answer needs. */
@@ -23,6 +24,8 @@ export interface Job {
   /** Sends the response headers. */
   head(headers: Record<string, string>): void
   fault: FaultInAnswer | undefined
+  guardrail: GuardrailRun | undefined
+  served: Served
 }
 
 /** Whole answers are generated in strides of this length, so that one given up early still counts right. */
@@ -105,18 +108,22 @@ export async function answerStream(job: Job): Promise<string> {
 
 /** The model's answer at the model's pace, within the limits of the request, on the account. */
 async function* generation(job: Job, ending: Ending, grainMs: number): AsyncIterable<readonly Piece[]> {
-  const { model, request, entry, clock } = job
+  const { model, request, entry, clock, guardrail } = job
   const { signal } = job.exchange
   const limited = withinLimits(model(request, signal), request, ending)
-  for await (const batch of job.pace(limited, signal, grainMs)) {
+  const answer = guardrail ? guardrail.watch(limited, ending) : limited
+  for await (const batch of job.pace(answer, signal, grainMs)) {
     signal.throwIfAborted()
     entry.record.ttftMs ??= clock.now() - job.readAt
-    entry.produced(batch.reduce((count, piece) => count + (typeof piece === 'string' ? 1 : 0), 0))
+    // What a guardrail says instead of the model was produced by none.
+    if (!guardrail?.blocksInput) {
+      entry.produced(batch.reduce((count, piece) => count + (typeof piece === 'string' ? 1 : 0), 0))
+    }
     yield batch
   }
 }
 
-function endOf({ prompt, entry, clock, readAt }: Job, ending: Ending): AnswerEnd {
+function endOf({ prompt, entry, clock, readAt, guardrail, served }: Job, ending: Ending): AnswerEnd {
   const latencyMs = clock.now() - readAt
   const { inputTokens, cacheReadTokens, cacheWriteTokens, cacheWrites } = prompt
   return {
@@ -128,5 +135,7 @@ function endOf({ prompt, entry, clock, readAt }: Job, ending: Ending): AnswerEnd
     outputTokens: entry.record.outputTokens,
     latencyMs,
     firstTokenMs: entry.record.ttftMs ?? latencyMs,
+    served,
+    trace: guardrail?.trace(),
   }
 }

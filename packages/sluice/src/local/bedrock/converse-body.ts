@@ -10,8 +10,10 @@ const ROLES = new Set(['user', 'assistant', 'system'])
 
 /** Reads a request of Converse, also for Nova, whose own body is nearly the same. */
 export function parseConverse(modelId: string, body: JsonObject): ParsedBody {
-  const messages = listAt(body.messages, 'messages')
-  if (messages.length === 0) {
+  const isPrompt = PROMPT_ARN.test(modelId)
+  const messages = listAt(isPrompt ? (body.messages ?? []) : body.messages, 'messages')
+  if (isPrompt) checkPromptResource(body)
+  else if (messages.length === 0) {
     throw invalid(
       'A conversation must start with a user message. Try again with a conversation that starts with a user message.',
     )
@@ -58,8 +60,39 @@ export function parseConverse(modelId: string, body: JsonObject): ParsedBody {
     prompt.push(JSON.stringify(schema))
   }
   const parsed: ParsedBody = { request, prompt }
-  if (body.requestMetadata) parsed.metadata = body.requestMetadata as Record<string, string>
+  if (body.requestMetadata) parsed.metadata = readMetadata(body.requestMetadata)
+  const { guardrailIdentifier, trace } = objectAt(body.guardrailConfig ?? {}, 'guardrailConfig')
+  if (guardrailIdentifier !== undefined) {
+    const id = stringAt(guardrailIdentifier, 'guardrailConfig.guardrailIdentifier')
+    parsed.guardrail = { id, trace: trace === 'enabled' || trace === 'enabled_full' }
+  }
+  parsed.served = {
+    ...(body.serviceTier !== undefined && { serviceTier: body.serviceTier }),
+    ...(body.performanceConfig !== undefined && { performanceConfig: body.performanceConfig }),
+    ...(listAt(body.additionalModelResponseFieldPaths ?? [], 'additionalModelResponseFieldPaths').includes(
+      '/stop_sequence',
+    ) && { modelFields: ['stop_sequence'] }),
+  }
   return parsed
+}
+
+const PROMPT_ARN = /^arn:[^/]*:prompt\//
+const NOT_WITH_A_PROMPT = ['additionalModelRequestFields', 'inferenceConfig', 'system', 'toolConfig']
+
+/** A prompt of Prompt management brings its own settings. */
+function checkPromptResource(body: JsonObject): void {
+  const field = NOT_WITH_A_PROMPT.find((name) => body[name] !== undefined)
+  if (field) throw invalid(`You can't specify ${field} with a prompt resource. Remove it and try again.`)
+}
+
+const METADATA = /^[\w\s:@$#=/+,.-]{0,256}$/
+
+function readMetadata(value: Json): Record<string, string> {
+  const metadata = Object.entries(objectAt(value, 'requestMetadata')) as [string, string][]
+  const fits = metadata.every(([key, text]) => key !== '' && METADATA.test(key) && METADATA.test(text))
+  if (metadata.length > 16 || !fits)
+    throw invalid('The value at requestMetadata failed to satisfy its constraint.')
+  return Object.fromEntries(metadata)
 }
 
 /** Reads content blocks to text, and adds what they weigh to the prompt. */

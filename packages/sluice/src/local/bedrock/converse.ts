@@ -11,6 +11,8 @@ export const converse: Dialect = {
     json: JSON.stringify({
       metrics: { latencyMs: Math.round(end.latencyMs) },
       ...converseAnswer(pieces, end),
+      ...servedOf(end),
+      ...modelFieldsOf(end),
     }),
     headers: {},
   }),
@@ -66,10 +68,14 @@ export function converseEvents() {
     },
     end: (end: AnswerEnd): ConverseEvent[] => [
       ...closeBlock(),
-      ['messageStop', JSON.stringify({ stopReason: end.stopReason })],
+      ['messageStop', JSON.stringify({ stopReason: end.stopReason, ...modelFieldsOf(end) })],
       [
         'metadata',
-        JSON.stringify({ metrics: { latencyMs: Math.round(end.latencyMs) }, usage: usageOf(end) }),
+        JSON.stringify({
+          metrics: { latencyMs: Math.round(end.latencyMs) },
+          usage: usageOf(end),
+          ...servedOf(end),
+        }),
       ],
     ],
   }
@@ -87,6 +93,14 @@ export function converseAnswer(pieces: readonly Piece[], end: AnswerEnd): JsonOb
     stopReason: end.stopReason,
     usage: usageOf(end),
   }
+}
+
+function servedOf({ served: { modelFields, ...served }, trace }: AnswerEnd): JsonObject {
+  return { ...(served as JsonObject), ...(trace && { trace }) }
+}
+
+function modelFieldsOf({ served: { modelFields }, stopSequence }: AnswerEnd): JsonObject {
+  return modelFields ? { additionalModelResponseFields: { stop_sequence: stopSequence ?? null } } : {}
 }
 
 function usageOf(end: AnswerEnd): JsonObject {

@@ -1,5 +1,6 @@
 /** A dialect is how one operation spells requests and answers: Converse's, or that of one family of bodies. */
-import type { AnswerEnd, JsonObject, ModelRequest, Piece, PromptTokens } from './request.ts'
+import type { GuardrailChoice } from './guardrail.ts'
+import type { AnswerEnd, JsonObject, ModelRequest, Piece, PromptTokens, Served } from './request.ts'
 
 /** A stretch of the prompt: text, a number of tokens that is no text (an image), or a cache point. */
 export type PromptPart = string | number | { cachePoint: { ttl: '5m' | '1h' } }
@@ -10,6 +11,11 @@ export interface ParsedBody {
   /** The prompt in the order in which the model would read it; what is counted, held and cached. */
   prompt: readonly PromptPart[]
   metadata?: Record<string, string>
+  guardrail?: GuardrailChoice
+  /** What the answer repeats of the request. */
+  served?: Served
+  /** The answer, where it takes no model that writes. */
+  ready?: (prompt: PromptTokens) => string
 }
 
 /** Spells one streamed answer, in frames or in whatever becomes frames. */

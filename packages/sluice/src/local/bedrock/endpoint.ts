@@ -3,6 +3,7 @@ import { type Clock, seededRandom, systemClock } from './clock.ts'
 import { control } from './control.ts'
 import { type Account, type Counters, openAccount, type RequestRecord } from './counters.ts'
 import { type FaultRule, faultRules } from './faults.ts'
+import type { LocalGuardrail } from './guardrail.ts'
 import { type Latency, paceOf } from './latency.ts'
 import { listen } from './listener.ts'
 import { extractive } from './model.ts'
@@ -27,6 +28,8 @@ export interface BedrockOptions {
   quotas?: readonly QuotaRule[]
   /** Limits of models that differ from the built-in ones, by id; ids of any shape become known by being here. */
   models?: Record<string, Partial<ModelLimits>>
+  /** Guardrails by id. @default none */
+  guardrails?: Readonly<Record<string, LocalGuardrail>>
   /** What makes the answers. @default the built-in extractive model */
   model?: LocalModel
   /** An OpenAI-compatible server that makes the answers instead, at its own speed unless `latency` is given. */
@@ -90,6 +93,7 @@ export async function startBedrock({
   faults = [],
   quotas = [],
   models = {},
+  guardrails = {},
   model = upstream ? upstreamModel(typeof upstream === 'string' ? { url: upstream } : upstream) : extractive,
   seed = 1,
   keepRequests = 10_000,
@@ -101,6 +105,7 @@ export async function startBedrock({
     account,
     clock,
     faults: faultRules(faults, random),
+    guardrails,
     model,
     models,
     pace: paceOf(latency, clock, random),

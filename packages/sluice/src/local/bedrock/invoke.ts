@@ -9,8 +9,9 @@ export function invoke(family: Family): Dialect {
   return {
     parse: family.parse,
     whole: (pieces, end) => ({
-      json: family.whole(pieces, end),
+      json: intervened(family.whole(pieces, end), end),
       headers: {
+        ...tierHeader(end),
         'x-amzn-bedrock-invocation-latency': String(Math.round(end.latencyMs)),
         ...Object.fromEntries(counts(end).map(([name, count]) => [`x-amzn-bedrock-${name}`, String(count)])),
       },
@@ -25,11 +26,25 @@ export function invoke(family: Family): Dialect {
         piece: (piece) => chunks.piece(piece).map(frame),
         end(end) {
           const last = chunks.end(end)
-          return last.map((json, index) => frame(index === last.length - 1 ? withMetrics(json, end) : json))
+          return last.map((json, index) =>
+            frame(index === last.length - 1 ? intervened(withMetrics(json, end), end) : json),
+          )
         },
       }
     },
   }
+}
+
+function tierHeader({ served: { serviceTier } }: AnswerEnd): Record<string, string> {
+  return typeof serviceTier === 'string' ? { 'x-amzn-bedrock-service-tier': serviceTier } : {}
+}
+
+/** What a guardrail did stands beside the body of the family. */
+function intervened(json: string, { stopReason, trace }: AnswerEnd): string {
+  const action = stopReason === 'guardrail_intervened' ? 'INTERVENED' : 'NONE'
+  if (action === 'NONE' && !trace) return json
+  const beside = trace ? `,"amazon-bedrock-trace":${JSON.stringify(trace)}` : ''
+  return `${json.slice(0, -1)}${beside},"amazon-bedrock-guardrailAction":"${action}"}`
 }
 
 type Count = readonly [header: string, tokens: number]

@@ -31,6 +31,7 @@ const KNOWN_LIMITS: Record<string, readonly [contextTokens: number, maxTokens: n
   'amazon.nova-micro': [128_000, 10_000, 1],
   'amazon.nova': [300_000, 10_000, 1],
   'amazon.nova-premier': [1_000_000, 32_000, 1],
+  'amazon.titan-embed-text': [8_192, 1, 1],
   'amazon.titan-text-lite': [4_096, 4_096, 1],
   'amazon.titan-text': [32_000, 8_192, 1],
   'meta.llama3-8b': [8_192, 2_048, 1],

@@ -46,7 +46,15 @@ export type Piece = string | { toolUse: { name: string; toolUseId: string } }
 /** Makes answers: pieces in batches, each as soon as it is there. */
 export type LocalModel = (request: ModelRequest, signal: AbortSignal) => AsyncIterable<readonly Piece[]>
 
-export type StopReason = 'end_turn' | 'tool_use' | 'max_tokens' | 'stop_sequence'
+export type StopReason = 'end_turn' | 'tool_use' | 'max_tokens' | 'stop_sequence' | 'guardrail_intervened'
+
+/** How a request was served, as its answer tells; in Converse's own words. */
+export interface Served {
+  serviceTier?: Json
+  performanceConfig?: Json
+  /** Members of the model's own answer that were asked for. */
+  modelFields?: readonly 'stop_sequence'[]
+}
 
 /** The tokens of a prompt, the cached ones apart. */
 export interface PromptTokens {
@@ -65,4 +73,7 @@ export interface AnswerEnd extends PromptTokens {
   outputTokens: number
   latencyMs: number
   firstTokenMs: number
+  served: Served
+  /** What a guardrail found. */
+  trace?: JsonObject | undefined
 }

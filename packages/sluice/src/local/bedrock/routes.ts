@@ -1,11 +1,13 @@
 /** Which operation a path asks for, and in which dialect its body is written. */
 import { converse } from './converse.ts'
 import type { Dialect } from './dialect.ts'
+import { embeddingParserOf } from './embeddings.ts'
 import type { Exchange } from './exchange.ts'
 import { familyOf } from './families.ts'
 import { invoke } from './invoke.ts'
 import { objectAt, parseJson, stringAt } from './json.ts'
 import type { Operation } from './request.ts'
+import { invalid } from './service-error.ts'
 
 /** Where a request goes. */
 export interface Route {
@@ -39,7 +41,14 @@ export function routeOf({ method, path }: Pick<Exchange, 'method' | 'path'>): Ro
 /** The dialect of an operation's bodies. */
 export function dialectOf(operation: Operation, baseModel: string): Dialect {
   if (operation === 'count-tokens') return { ...converse, parse: parseCountTokens(baseModel) }
-  return operation.startsWith('converse') ? converse : invoke(familyOf(baseModel))
+  const parse = embeddingParserOf(baseModel)
+  if (!parse) return operation.startsWith('converse') ? converse : invoke(familyOf(baseModel))
+  if (operation === 'invoke') return { ...converse, parse }
+  throw invalid(
+    operation === 'invoke-with-response-stream'
+      ? 'The model is unsupported for streaming.'
+      : 'The provided model does not support the Converse API.',
+  )
 }
 
 /** CountTokens wraps a request of either kind. */

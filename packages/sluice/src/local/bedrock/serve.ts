@@ -6,12 +6,13 @@ import type { Account, RequestEntry } from './counters.ts'
 import { exceptionFrame } from './event-stream.ts'
 import type { Exchange } from './exchange.ts'
 import type { Faults } from './faults.ts'
+import { type GuardrailChoice, type LocalGuardrail, runGuardrail } from './guardrail.ts'
 import { parseJson } from './json.ts'
 import type { Pace } from './latency.ts'
 import { baseModelOf, limitsOf, type ModelLimits } from './models.ts'
 import type { PromptCache } from './prompt-cache.ts'
 import type { Quotas } from './quota.ts'
-import type { JsonObject, LocalModel, Operation } from './request.ts'
+import type { JsonObject, LocalModel, Operation, Served } from './request.ts'
 import { dialectOf, type Route, routeOf } from './routes.ts'
 import { invalid, ServiceError } from './service-error.ts'
 import { strike, TOO_MANY_REQUESTS, TOO_MANY_TOKENS, TOO_MANY_TOKENS_PER_DAY, throttling } from './strike.ts'
@@ -21,6 +22,7 @@ export interface Service {
   account: Account
   clock: Clock
   faults: Faults
+  guardrails: Readonly<Record<string, LocalGuardrail>>
   model: LocalModel
   models: Record<string, Partial<ModelLimits>>
   pace: Pace
@@ -80,10 +82,14 @@ async function answer(
   const readAt = clock.now()
 
   const dialect = dialectOf(operation, baseModel)
-  const { request, prompt: parts, ...parsed } = dialect.parse(modelId, readJson(body, operation))
+  const { request, prompt: parts, ready, ...parsed } = dialect.parse(modelId, readJson(body, operation))
   const metadata = parsed.metadata ?? headerMetadata(exchange)
   if (metadata) record.metadata = metadata
-  const prompt = service.promptCache.measure(modelId, parts)
+  const choice = parsed.guardrail ?? headerGuardrail(exchange)
+  const said = request.turns.map(({ text }) => text).join('\n')
+  const guardrail = choice && runGuardrail(service.guardrails, choice, said)
+  // A prompt that is blocked costs no tokens.
+  const prompt = service.promptCache.measure(modelId, guardrail?.blocksInput ? [] : parts)
   const { inputTokens, cacheReadTokens, cacheWriteTokens } = prompt
   Object.assign(record, { inputTokens, cacheReadTokens, cacheWriteTokens })
   const head = (headers: Record<string, string>) => {
@@ -121,7 +127,26 @@ async function answer(
     if (fault === 'over') return record.fault!
     prompt.commit()
     generating = true
-    const job = { exchange, entry, clock, model, pace, dialect, request, prompt, readAt, head, fault }
+    if (ready) {
+      const counted = { 'x-amzn-bedrock-input-token-count': String(inputTokens) }
+      return await sendWhole({ exchange, entry, head, fault }, ready(prompt), counted)
+    }
+    const served = parsed.served ?? headerServed(exchange)
+    const job = {
+      exchange,
+      entry,
+      clock,
+      model,
+      pace,
+      dialect,
+      request,
+      prompt,
+      readAt,
+      head,
+      fault,
+      guardrail,
+      served,
+    }
     return await (operation.endsWith('stream') ? answerStream(job) : answerWhole(job))
   } finally {
     // What broke before the model saw it is not charged.
@@ -173,6 +198,18 @@ function headerMetadata({ headers }: Exchange): Record<string, string> | undefin
   const json = headers['x-amzn-bedrock-request-metadata']
   if (json === undefined) return undefined
   return parseJson(Buffer.from(String(json))) as Record<string, string>
+}
+
+/** The guardrail of InvokeModel, too. */
+function headerGuardrail({ headers }: Exchange): GuardrailChoice | undefined {
+  const id = headers['x-amzn-bedrock-guardrailidentifier']
+  if (id === undefined) return undefined
+  return { id: String(id), trace: /^ENABLED/.test(String(headers['x-amzn-bedrock-trace'] ?? '')) }
+}
+
+function headerServed({ headers }: Exchange): Served {
+  const tier = headers['x-amzn-bedrock-service-tier']
+  return tier === undefined ? {} : { serviceTier: String(tier) }
 }
 
 function checkLimits(maxTokens: number | undefined, promptTokens: number, limits: ModelLimits): void {
