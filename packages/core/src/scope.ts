@@ -41,6 +41,8 @@ export interface Scope {
   guard(listener: () => void): void
   /** Refuses new calls, aborts the running ones, awaits what is held. Idempotent: every caller waits for the same drain. */
   end(): Promise<void>
+  /** @internal Its own policies and, in a nested handler, those of the handler around it. */
+  readonly policies: readonly Policy[]
   /** @internal The id of a call that begins. */
   callStarted(): string
   /** @internal */
@@ -126,9 +128,10 @@ export function enterScope(request: object, opener: object, options: () => Scope
   const current = currentFrame()
   // The frame of another invocation may be around as well: the runtime asks for the next event inside of the last one.
   const nested = current && !current.scope.ended && requestId && current.scope.requestId === requestId
-  const scope = createScope(scopeOptions, nested ? `${requestId}/${++lastScope}` : requestId)
+  const outer = nested ? current : undefined
+  const scope = createScope(scopeOptions, outer && `${requestId}/${++lastScope}`, outer?.scope)
   holder[openedKey] = { scope, opener }
-  frames.enterWith({ scope, outer: nested ? current : undefined })
+  frames.enterWith({ scope, outer })
   return scope
 }
 
@@ -141,8 +144,9 @@ export function openedBy(request: object, opener: object): Scope | undefined {
 let lastScope = 0
 
 function createScope(
-  { requestId, deadlineMs = Infinity, tenant, tags = {}, clock = systemClock }: ScopeOptions,
+  { requestId, deadlineMs = Infinity, tenant, tags, clock = systemClock }: ScopeOptions,
   id = requestId ?? `local-${++lastScope}`,
+  outer?: Scope,
 ): Scope {
   const policies: Policy[] = []
   const chains = new Map<readonly Policy[], ModelCall>()
@@ -170,11 +174,14 @@ function createScope(
     requestId,
     clock,
     deadlineMs,
-    tenant,
-    tags,
+    tenant: tenant ?? outer?.tenant,
+    tags: { ...outer?.tags, ...tags },
     signal: controller.signal,
     get ended() {
       return ending !== undefined
+    },
+    get policies() {
+      return withMissing(policies, outer?.policies ?? [])
     },
     use(policy) {
       checkPolicy(policy, policies)
@@ -220,14 +227,18 @@ function createScope(
     chain(defaults, compose) {
       let chain = chains.get(defaults)
       if (!chain) {
-        const missing = defaults.filter((policy) => !policies.some(({ name }) => name === policy.name))
-        chain = compose([...policies, ...missing])
+        chain = compose(withMissing(scope.policies, defaults))
         chains.set(defaults, chain)
       }
       return chain
     },
   }
   return scope
+}
+
+/** Adds the policies whose names are not taken. */
+function withMissing(policies: readonly Policy[], others: readonly Policy[]): readonly Policy[] {
+  return [...policies, ...others.filter((other) => !policies.some(({ name }) => name === other.name))]
 }
 
 /** What the drain leaves of the invocation for handing over the answer. */

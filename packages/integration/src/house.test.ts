@@ -35,14 +35,16 @@ function manifestOf(name: string): Manifest {
 
 function sourcesOf(name: string): string[] {
   return globSync(`packages/${name}/src/**/*.{ts,mjs}`, { cwd: root }).filter(
-    (path) => !path.includes('.test.') && !path.includes('fixtures'),
+    (path) => !/\.test\.|fixtures|sluice\/src\/.*testing\.ts/.test(path),
   )
 }
 
 function importsOf(path: string): string[] {
   // Not of the examples in doc comments.
   const code = read(path).replaceAll(/\/\*\*[\s\S]*?\*\//g, '')
-  return [...code.matchAll(/(?<![\w-])(?:from|import)\s*\(?\s*'([^'.][^']*)'/g)].map(([, name]) => name as string)
+  return [...code.matchAll(/(?<![\w-])(?:from|import)\s*\(?\s*'([^'.][^']*)'/g)].map(
+    ([, name]) => name as string,
+  )
 }
 
 describe.each(published)('%s', (name) => {

@@ -1,6 +1,6 @@
 import { ConverseCommand, ConverseStreamCommand } from '@aws-sdk/client-bedrock-runtime'
 import middy from '@middy/core'
-import { currentScope } from '@sluice/core'
+import { type AttemptPolicy, currentScope, policyMiddleware, scopeHooks } from '@sluice/core'
 import { modelInvocation, retry } from '@sluice/model-invocation'
 import { bedrock, guarded } from '@sluice/model-invocation/bedrock'
 import type { LocalBedrock } from 'sluice/local'
@@ -220,6 +220,38 @@ test('a handler inside a handler has a scope of its own, and the outer one goes 
   const [before, firstInner, between, ...rest] = scopes
   expect(firstInner).not.toBe(before)
   expect([between, rest.at(-1)]).toEqual([before, before])
+})
+
+test('a handler inside a handler is held to the policies, the tenant and the tags of the one around it', async () => {
+  const client = guarded(newClient(endpoint.url))
+  const passed: string[] = []
+  const policy = (name: string, label: string) =>
+    policyMiddleware<AttemptPolicy>({
+      name,
+      stage: 'quota',
+      wrap: (next) => (request, context) => {
+        passed.push(`${label} for ${context.scope.tenant}`)
+        return next(request, context)
+      },
+    })
+  const tenant = scopeHooks({
+    name: 'tenant',
+    enter(scope) {
+      scope.tenant = 'acme'
+    },
+  })
+  const inner = middy()
+    .use(policy('both', 'inner both'))
+    .handler(async () => {
+      await client.send(new ConverseCommand(asking('inner')))
+    })
+  const outer = middy()
+    .use(tenant)
+    .use(policy('quota', 'outer quota'))
+    .use(policy('both', 'outer both'))
+    .handler(async (event, context) => inner(event, context))
+  await outer({}, lambdaContext('nested'))
+  expect(passed.toSorted()).toEqual(['inner both for acme', 'outer quota for acme'])
 })
 
 test('a handler inside a handler may outlive no invocation: afterwards both scopes have ended', async () => {
