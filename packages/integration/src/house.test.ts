@@ -42,7 +42,7 @@ function sourcesOf(name: string): string[] {
 function importsOf(path: string): string[] {
   // Not of the examples in doc comments.
   const code = read(path).replaceAll(/\/\*\*[\s\S]*?\*\//g, '')
-  return [...code.matchAll(/(?<![\w-])(?:from|import)\s*\(?\s*'([^'.][^']*)'/g)].map(
+  return [...code.matchAll(/(?<![\w-])(?:from|import)\s*\(?\s*'([^'. ][^' ]*)'/g)].map(
     ([, name]) => name as string,
   )
 }
