@@ -2,6 +2,9 @@ import * as core from '@sluice/core'
 import * as coreTesting from '@sluice/core/testing'
 import * as modelInvocation from '@sluice/model-invocation'
 import * as bedrock from '@sluice/model-invocation/bedrock'
+import * as store from '@sluice/store'
+import * as dynamodb from '@sluice/store/dynamodb'
+import * as storeTesting from '@sluice/store/testing'
 import * as local from 'sluice/local'
 import { expect, test } from 'vitest'
 
@@ -60,6 +63,7 @@ test('@sluice/model-invocation', () => {
   expect(names(modelInvocation)).toMatchInlineSnapshot(`
     [
       "HttpError",
+      "cache",
       "circuitBreaker",
       "fallback",
       "httpSource",
@@ -79,6 +83,35 @@ test('@sluice/model-invocation/bedrock', () => {
     [
       "bedrock",
       "guarded",
+    ]
+  `)
+})
+
+test('@sluice/store', () => {
+  expect(names(store)).toMatchInlineSnapshot(`
+    [
+      "memoryBreakerStore",
+      "memoryCacheStore",
+    ]
+  `)
+})
+
+test('@sluice/store/dynamodb', () => {
+  expect(names(dynamodb)).toMatchInlineSnapshot(`
+    [
+      "dynamoDBBreakerStore",
+      "dynamoDBCacheStore",
+      "tableDefinition",
+      "timeToLive",
+    ]
+  `)
+})
+
+test('@sluice/store/testing', () => {
+  expect(names(storeTesting)).toMatchInlineSnapshot(`
+    [
+      "breakerStoreConformance",
+      "cacheStoreConformance",
     ]
   `)
 })

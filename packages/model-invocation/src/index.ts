@@ -1,5 +1,6 @@
 /** Model calls for Lambda handlers. Providers live at `@sluice/model-invocation/bedrock` and its siblings. */
 
+export { type CacheOptions, cache } from './cache.ts'
 export {
   type CircuitBreaker,
   type CircuitBreakerOptions,

@@ -60,7 +60,7 @@ export function memoryCacheStore({
       }
       entries.delete(key)
       entries.set(key, entry)
-      return entry.value.slice()
+      return new Uint8Array(entry.value)
     },
     async set(key, value, ttlMs) {
       const old = entries.get(key)
@@ -71,7 +71,7 @@ export function memoryCacheStore({
         if (bytes + size <= maxBytes) break
         remove(oldestKey, oldest)
       }
-      entries.set(key, { value: value.slice(), expiresAtMs: now() + ttlMs })
+      entries.set(key, { value: new Uint8Array(value), expiresAtMs: now() + ttlMs })
       bytes += size
     },
   }

@@ -143,7 +143,7 @@ export function guarded<Client extends BedrockRuntimeClient>(
           signal: signalOf(context),
           defaults: await defaults,
         })
-        const output = response.output as Result['output']
+        const output = withText(response.output as Result['output'])
         if (response.events) Object.assign(output, { [operation.events as string]: response.events })
         if (output.$metadata) output.$metadata.attempts = attemptsMade
         return { response: result?.response, output }
@@ -158,6 +158,16 @@ export function guarded<Client extends BedrockRuntimeClient>(
   )
 
   return client
+}
+
+/** The body of the SDK's own, which an answer from a cache has lost, can be read as text. */
+function withText(output: Result['output']): Result['output'] {
+  const { body } = output as { readonly body?: unknown }
+  if (body instanceof Uint8Array && !('transformToString' in body)) {
+    const transformToString = (encoding: BufferEncoding = 'utf8') => Buffer.from(body).toString(encoding)
+    Object.defineProperty(body, 'transformToString', { value: transformToString })
+  }
+  return output
 }
 
 const originals = new WeakMap<object, unknown>()
