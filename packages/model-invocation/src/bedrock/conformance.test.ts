@@ -11,19 +11,12 @@ import { NodeHttpHandler } from '@smithy/node-http-handler'
 import { type FaultRule, type LocalBedrock, startBedrock } from 'sluice/local'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { bedrock, guarded } from '../bedrock.ts'
+import { type FamilyBody, families } from '../fixtures/families.ts'
 import { retry } from '../retry.ts'
 
 const modelId = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0'
 const prompt = 'The card never came. I have waited for two weeks. Please send another one to my new address.'
 const messages = [{ role: 'user' as const, content: [{ text: prompt }] }]
-const body = JSON.stringify({
-  anthropic_version: 'bedrock-2023-05-31',
-  max_tokens: 50,
-  messages: [{ role: 'user', content: [{ type: 'text', text: prompt }] }],
-})
-
-/** Events of an answer before its first content: messageStart; for the Anthropic body also the start of its block. */
-const headEvents = { ConverseStream: 1, InvokeModelWithResponseStream: 2 }
 
 function faultRule(fault: ProviderFault, head: number): FaultRule {
   const rules: Record<ProviderFault, FaultRule> = {
@@ -70,6 +63,8 @@ interface Way {
   readonly name: string
   readonly operation: Operation
   readonly protocol?: 'h2' | 'http1'
+  /** Events of a streamed answer before its first content. */
+  readonly head?: number
   call(
     client: BedrockRuntimeClient,
     options: { signal?: AbortSignal; onContent?: () => boolean },
@@ -91,6 +86,7 @@ const sdkWays: readonly Way[] = [
   {
     name: 'ConverseStream',
     operation: 'ConverseStream',
+    head: 1,
     async call(client, { signal, onContent = () => true }) {
       const { stream = [] } = await client.send(
         new ConverseStreamCommand({ modelId, messages }),
@@ -99,32 +95,33 @@ const sdkWays: readonly Way[] = [
       for await (const { contentBlockDelta } of stream) if (contentBlockDelta && !onContent()) break
     },
   },
-  {
-    name: 'InvokeModel',
-    operation: 'InvokeModel',
-    async call(client, { signal }) {
-      await client.send(
-        new InvokeModelCommand({ modelId, contentType: 'application/json', body }),
-        send(signal),
-      )
-    },
-  },
-  {
-    name: 'InvokeModelWithResponseStream',
-    operation: 'InvokeModelWithResponseStream',
-    async call(client, { signal, onContent = () => true }) {
-      const command = new InvokeModelWithResponseStreamCommand({
-        modelId,
-        contentType: 'application/json',
-        body,
-      })
-      const { body: stream = [] } = await client.send(command, send(signal))
-      for await (const { chunk } of stream) {
-        if (Buffer.from(chunk?.bytes ?? []).includes('content_block_delta') && !onContent()) break
-      }
-    },
-  },
+  ...invokeWays(families[0] as FamilyBody),
 ]
+
+function invokeWays({ name, modelId, headChunks, content, ...family }: FamilyBody): readonly Way[] {
+  const input = { modelId, contentType: 'application/json', body: JSON.stringify(family.body) }
+  return [
+    {
+      name: `InvokeModel of ${name}`,
+      operation: 'InvokeModel',
+      async call(client, { signal }) {
+        await client.send(new InvokeModelCommand(input), send(signal))
+      },
+    },
+    {
+      name: `InvokeModelWithResponseStream of ${name}`,
+      operation: 'InvokeModelWithResponseStream',
+      head: headChunks,
+      async call(client, { signal, onContent = () => true }) {
+        const command = new InvokeModelWithResponseStreamCommand(input)
+        const { body: stream = [] } = await client.send(command, send(signal))
+        for await (const { chunk } of stream) {
+          if (Buffer.from(chunk?.bytes ?? []).includes(content) && !onContent()) break
+        }
+      },
+    },
+  ]
+}
 
 const ways: readonly Way[] = [
   ...sdkWays.map((way) => ({ ...way, name: `guarded ${way.name} over HTTP/2` })),
@@ -133,6 +130,10 @@ const ways: readonly Way[] = [
     name: `guarded ${way.name} over HTTP/1.1`,
     protocol: 'http1' as const,
   })),
+  ...families
+    .slice(1)
+    .flatMap(invokeWays)
+    .map((way) => ({ ...way, name: `guarded ${way.name}` })),
   {
     name: 'model.invoke',
     operation: 'Converse',
@@ -146,6 +147,7 @@ const ways: readonly Way[] = [
   {
     name: 'model.stream',
     operation: 'ConverseStream',
+    head: 1,
     async call(client, { signal, onContent = () => true }) {
       const model = bedrock(modelId, { client }).bind(
         currentScope() as NonNullable<ReturnType<typeof currentScope>>,
@@ -169,7 +171,7 @@ for (const way of ways) {
       await endpoint.close()
     })
 
-    const head = way.operation in headEvents ? headEvents[way.operation as keyof typeof headEvents] : 0
+    const { head = 0 } = way
     const harness: ProviderHarness = {
       streaming: way.operation.includes('Stream'),
       policies: () => [retry({ random: () => 0 })],

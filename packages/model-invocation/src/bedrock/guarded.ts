@@ -1,6 +1,10 @@
 /** Guards on a client that its user keeps: same object, same type, same outputs. */
 
-import type { BedrockRuntimeClient } from '@aws-sdk/client-bedrock-runtime'
+import type {
+  BedrockRuntimeClient,
+  InvokeModelCommandInput,
+  InvokeModelWithResponseStreamCommandInput,
+} from '@aws-sdk/client-bedrock-runtime'
 import {
   callModel,
   currentAttempt,
@@ -24,6 +28,13 @@ export interface GuardedOptions extends ClientOptions {
    * @default 'warn'
    */
   readonly outside?: 'warn' | 'throw'
+  /**
+   * Describes bodies of InvokeModel whose family is not known here: what they declare as the most output tokens, and the
+   * size of their prompt in bytes, for quotas and estimates. What it leaves out is found in the body where it can be.
+   */
+  readonly describe?: (
+    input: InvokeModelCommandInput | InvokeModelWithResponseStreamCommandInput,
+  ) => { readonly maxTokens?: number; readonly inputBytes?: number } | undefined
 }
 
 /** Of the SDK's public, documented surface. */
@@ -38,11 +49,17 @@ interface ClientInternals {
 }
 
 /** By the name of the command; all others pass through. */
-const operations: Readonly<Record<string, Operation>> = {
-  ConverseCommand: converse,
-  ConverseStreamCommand: converseStream,
-  InvokeModelCommand: invokeModel,
-  InvokeModelWithResponseStreamCommand: invokeModelStream,
+function operationsWith(describe: GuardedOptions['describe']): Readonly<Record<string, Operation>> {
+  const described = (operation: Operation): Operation =>
+    describe
+      ? { ...operation, describe: (input) => ({ ...operation.describe(input), ...describe(input) }) }
+      : operation
+  return {
+    ConverseCommand: converse,
+    ConverseStreamCommand: converseStream,
+    InvokeModelCommand: described(invokeModel),
+    InvokeModelWithResponseStreamCommand: described(invokeModelStream),
+  }
 }
 
 interface Arguments {
@@ -97,12 +114,13 @@ const guardedKey = Symbol.for('sluice.guarded.1')
  */
 export function guarded<Client extends BedrockRuntimeClient>(
   client: Client,
-  { outside = 'warn', ...options }: GuardedOptions = {},
+  { outside = 'warn', describe, ...options }: GuardedOptions = {},
 ): Client {
   if (guardedKey in client) return client
   Object.defineProperty(client, guardedKey, { value: true })
   prepareClient(client, options)
   const { config, middlewareStack } = client as unknown as ClientInternals
+  const operations = operationsWith(describe)
   let defaults: Promise<readonly Policy[]> | undefined
   let warned = false
 

@@ -10,6 +10,7 @@ export const invokeModel: Operation = {
   sent: ({ body }: { readonly body: Uint8Array }, headers) => ({
     usage: usageOf(headers),
     outputBytes: body.byteLength,
+    stopReason: stopReasonIn(endsOf(body)),
   }),
 }
 
@@ -38,13 +39,20 @@ const temperatureName = /"temperature"\s*:\s*(\d+(?:\.\d+)?)/
 
 /** The families name the maximum differently, but none of them hides it; it is looked for without parsing megabytes. */
 function declaredIn(body: Uint8Array | string): Pick<Description, 'maxTokens' | 'temperature'> {
-  const text = typeof body === 'string' ? body : Buffer.from(body).toString('latin1')
-  const ends = text.length > 8192 ? text.slice(0, 4096) + text.slice(-4096) : text
+  const ends = endsOf(body)
   const [maxTokens, temperature] = [maxTokenNames, temperatureName].map((name) => name.exec(ends)?.[1])
   return {
     maxTokens: maxTokens === undefined ? undefined : Number(maxTokens),
     temperature: temperature === undefined ? undefined : Number(temperature),
   }
+}
+
+/** All but the middle of a long body, where prompts, images and answers are. */
+function endsOf(body: Uint8Array | string): string {
+  const [first, last] = [body.slice(0, 4096), body.slice(4096).slice(-4096)]
+  return typeof first === 'string'
+    ? first + last
+    : Buffer.from(first).toString('latin1') + Buffer.from(last as Uint8Array).toString('latin1')
 }
 
 /** Usage from the headers of an answer, which the SDK does not model; undefined for models whose answers carry none. */
@@ -64,21 +72,46 @@ function usageOf(headers: Headers): Usage | undefined {
 
 const metricsKey = '"amazon-bedrock-invocationMetrics"'
 
-/** What families send before the first content: message heads, empty blocks, pings. */
-const heads = ['"message_start"', '"content_block_start"', '"ping"', '"messageStart"', '"contentBlockStart"']
-
-/** Reads a chunk of any family. The one that carries Bedrock's own metrics is the last of a whole answer. */
+/** Reads a chunk of any family. Where Bedrock adds metrics of its own, they are on the last one. */
 function readChunk(event: unknown, seen: Seen): void {
   const bytes = (event as { readonly chunk?: { readonly bytes?: Uint8Array } }).chunk?.bytes
   if (!bytes) return
-  const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (chunk.includes(metricsKey)) {
+  const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+  const stopReason = stopReasonIn(chunk)
+  const metrics = chunk.includes(metricsKey)
+  if (stopReason) seen.stopReason = stopReason
+  if (metrics) seen.usage = metricsUsage(chunk) ?? seen.usage
+  // Not every family has metrics, and some tell why they stop before they tell them.
+  if (metrics || stopReason || lastWord.test(chunk)) {
     seen.complete = true
-    seen.usage = metricsUsage(chunk) ?? seen.usage
-  } else if (seen.contentEvents > 0 || !heads.some((head) => chunk.includes(head))) {
+  } else if (seen.contentEvents > 0 || !isHead(chunk)) {
     seen.contentEvents++
-    seen.outputBytes += Math.max(1, chunk.byteLength - wrappingBytes)
+    seen.outputBytes += Math.max(1, chunk.length - wrappingBytes)
   }
+}
+
+/** The end of an answer that says nothing else. In a text of the model's own the quotation marks would be escaped. */
+const lastWord = /"(?:message_stop|messageStop)"|"is_finished":true/
+
+const stopReasons = /"(?:stop_reason|stopReason|finish_reason|completionReason)"\s*:\s*"(\w{1,40})"/g
+
+/** Why an answer ended, in the word of its family; but what a guardrail or `maxTokens` ended is called so in all. */
+function stopReasonIn(text: string): string | undefined {
+  if (text.includes('"amazon-bedrock-guardrailAction"') && text.includes('"INTERVENED"')) {
+    return 'guardrail_intervened'
+  }
+  // Most chunks of a stream have none.
+  if (!text.includes('eason"')) return undefined
+  const reason = [...text.matchAll(stopReasons)].at(-1)?.[1]
+  return reason && /^(?:length|max_tokens)$/i.test(reason) ? 'max_tokens' : reason
+}
+
+/** What families send before the first content: message heads, empty blocks, pings. */
+const heads =
+  /"(?:message_start|content_block_start|ping|messageStart|contentBlockStart|stream-start)"|"(?:generation|text|content|outputText)":""/
+
+function isHead(chunk: string): boolean {
+  return heads.test(chunk) && !chunk.includes('"reasoning')
 }
 
 /** About what a family wraps around a piece of text in each chunk. */
@@ -91,12 +124,10 @@ interface InvocationMetrics {
   readonly cacheWriteInputTokenCount?: number
 }
 
-function metricsUsage(chunk: Buffer): Usage | undefined {
+function metricsUsage(chunk: string): Usage | undefined {
   let metrics: InvocationMetrics | undefined
   try {
-    metrics = (JSON.parse(chunk.toString()) as Record<string, InvocationMetrics>)[
-      'amazon-bedrock-invocationMetrics'
-    ]
+    metrics = (JSON.parse(chunk) as Record<string, InvocationMetrics>)['amazon-bedrock-invocationMetrics']
   } catch {
     // An error of JSON.parse quotes the answer. The answer is whole; its usage is estimated.
   }
