@@ -7,10 +7,13 @@ export class HttpError extends SluiceError {
   override name = 'HttpError'
   /** `Retry-After`, where it is known. */
   readonly headers: Readonly<Record<string, string>>
+  /** What has really happened, for the log. */
+  readonly reason: string
 
   constructor(message: string, statusCode: number, cause: SluiceError) {
     const { code, retryable, retryAfterMs } = cause
     super(message, { code, retryable, retryAfterMs, statusCode, cause })
+    this.reason = cause.message
     this.headers = retryAfterMs === undefined ? {} : { 'Retry-After': String(Math.ceil(retryAfterMs / 1000)) }
   }
 
