@@ -14,6 +14,7 @@ import { type CacheStore, memoryCacheStore } from '@sluice/store'
 import { answerWriter, readAnswer } from './cache-answer.ts'
 import { cacheKey } from './cache-key.ts'
 import { recordingOf } from './cache-recording.ts'
+import { untilAborted } from './until-aborted.ts'
 
 type Bytes = Uint8Array
 type Recode = (bytes: Bytes) => Bytes | Promise<Bytes>
@@ -253,15 +254,6 @@ async function* replay(events: readonly unknown[], signal: AbortSignal): AsyncGe
     if (signal.aborted) throw abortError(signal)
     yield event
   }
-}
-
-function untilAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(abortError(signal))
-    if (signal.aborted) return onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }
 
 function unchanged(bytes: Bytes): Bytes {

@@ -3,6 +3,7 @@
 import { type CallContext, type Scope, SluiceError } from '@sluice/core'
 import { type BreakerStore, memoryBreakerStore } from '@sluice/store'
 import { switching } from './fallback-candidates.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** When a circuit opens. The breakers of `cockatiel` are such rules. */
 export interface TripRule {
@@ -99,11 +100,9 @@ export function circuitBreaker({
   const circuits = new Map<string, Circuit>()
   let warned = false
 
-  /** The store's word; without one, `otherwise`. */
-  async function ask<Said>(said: Promise<Said>, otherwise: Said): Promise<Said> {
-    try {
-      return await said
-    } catch (error) {
+  /** What to believe without the store's word. */
+  function alone<Said>(otherwise: Said): (error: unknown) => Said {
+    return (error) => {
       if (!warned) {
         const name = error instanceof Error ? error.name : typeof error
         process.emitWarning(
@@ -122,18 +121,28 @@ export function circuitBreaker({
     circuit.openUntilMs = openUntilMs
   }
 
+  async function look(circuit: Circuit): Promise<void> {
+    const before = circuit.openUntilMs
+    const openUntilMs = await store.get(circuit.key).catch(alone(before))
+    // What happened here in between is newer.
+    if (circuit.openUntilMs === before) learn(circuit, openUntilMs)
+    circuit.read = undefined
+  }
+
   async function circuitOf(key: string, { scope: { clock }, signal }: CallContext): Promise<Circuit> {
     let circuit = circuits.get(key)
     if (!circuit) {
       // Ids can come from users: bounded, the oldest goes first.
       if (circuits.size >= maxCircuits) circuits.delete(circuits.keys().next().value as string)
-      circuit = { key, rule: trip(), openUntilMs: undefined, readAtMs: -Infinity }
+      circuit = { key, rule: trip(), openUntilMs: undefined, readAtMs: -Infinity, read: undefined }
       circuits.set(key, circuit)
     }
     if (clock.now() - circuit.readAtMs >= refreshMs) {
       circuit.readAtMs = clock.now()
-      learn(circuit, await ask(store.get(key, signal), circuit.openUntilMs))
+      circuit.read = look(circuit)
     }
+    // Also those who come while it is being read want to know.
+    if (circuit.read) await untilAborted(circuit.read, signal)
     return circuit
   }
 
@@ -142,7 +151,7 @@ export function circuitBreaker({
     const moved = store.compareAndSet(circuit.key, circuit.openUntilMs, openUntilMs)
     learn(circuit, openUntilMs)
     scope.hold(
-      ask(moved, true).then((done) => {
+      moved.catch(alone(true)).then((done) => {
         // Somebody else was first, and knows better.
         if (!done) circuit.readAtMs = -Infinity
       }),
@@ -188,7 +197,8 @@ export function circuitBreaker({
       const now = scope.clock.now()
       if (now < openUntilMs) return leftAlone(key, openUntilMs - now)
       const leaseEndMs = now + probeLeaseMs
-      if (await ask(store.compareAndSet(key, openUntilMs, leaseEndMs, signal), true)) {
+      const claim = store.compareAndSet(key, openUntilMs, leaseEndMs, signal).catch(alone(true))
+      if (await untilAborted(claim, signal)) {
         circuit.openUntilMs = leaseEndMs
         return probe(circuit, leaseEndMs, scope)
       }
@@ -208,6 +218,7 @@ interface Circuit {
   /** As this sandbox knows it; undefined while it is closed. */
   openUntilMs: number | undefined
   readAtMs: number
+  read: Promise<void> | undefined
 }
 
 function consecutive(threshold: number): TripRule {
