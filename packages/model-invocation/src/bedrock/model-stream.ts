@@ -1,10 +1,12 @@
 /** A ConverseStream as pieces of text and as the whole message. */
 
 import type {
+  Citation,
   ContentBlock,
   ConverseResponse,
   ConverseStreamOutput,
   Message,
+  ToolUseBlockStart,
 } from '@aws-sdk/client-bedrock-runtime'
 import type { ModelAnswer, ModelStream } from '../model.ts'
 import { toUsage } from './converse.ts'
@@ -66,7 +68,7 @@ function collector(): Collector {
   function block(index: number | undefined): Block {
     let found = blocks.get(index ?? 0)
     if (!found) {
-      found = { text: [], input: [], reasoning: [] }
+      found = { text: [], input: [], reasoning: [], citations: [] }
       blocks.set(index ?? 0, found)
     }
     return found
@@ -79,12 +81,15 @@ function collector(): Collector {
         const into = block(contentBlockDelta.contentBlockIndex)
         if (delta?.text !== undefined) into.text.push(delta.text)
         else if (delta?.toolUse?.input !== undefined) into.input.push(delta.toolUse.input)
-        else if (delta?.reasoningContent?.text !== undefined) into.reasoning.push(delta.reasoningContent.text)
-        else if (delta?.reasoningContent?.signature !== undefined)
-          into.signature = delta.reasoningContent.signature
+        else if (delta?.citation) into.citations.push(delta.citation as Citation)
+        else if (delta?.reasoningContent) {
+          const { text, signature, redactedContent } = delta.reasoningContent
+          if (text !== undefined) into.reasoning.push(text)
+          else if (signature !== undefined) into.signature = signature
+          else into.redacted = redactedContent
+        }
       } else if (contentBlockStart?.start?.toolUse) {
-        const { toolUseId = '', name = '' } = contentBlockStart.start.toolUse
-        block(contentBlockStart.contentBlockIndex).toolUse = { toolUseId, name }
+        block(contentBlockStart.contentBlockIndex).toolUse = contentBlockStart.start.toolUse
       } else if (messageStop) {
         Object.assign(told, messageStop)
       } else if (metadata) {
@@ -93,7 +98,7 @@ function collector(): Collector {
       }
     },
     answer() {
-      const content = [...blocks].sort(([a], [b]) => a - b).map(([, block]) => contentOf(block))
+      const content = [...blocks].sort(([a], [b]) => a - b).flatMap(([, block]) => contentOf(block))
       return answerOf({ ...told, output: { message: { role: 'assistant', content } } } as ConverseResponse)
     },
   }
@@ -103,18 +108,25 @@ interface Block {
   readonly text: string[]
   readonly input: string[]
   readonly reasoning: string[]
+  readonly citations: Citation[]
   signature?: string
-  toolUse?: { readonly toolUseId: string; readonly name: string }
+  redacted?: Uint8Array | undefined
+  toolUse?: ToolUseBlockStart
 }
 
-function contentOf({ text, input, reasoning, signature, toolUse }: Block): ContentBlock {
-  if (toolUse) return { toolUse: { ...toolUse, input: parseInput(input.join('')) } }
+function contentOf(block: Block): ContentBlock | [] {
+  const { reasoning, citations, signature, redacted, toolUse } = block
+  const text = block.text.join('')
+  if (toolUse) return { toolUse: { ...toolUse, input: parseInput(block.input.join('')) } }
+  if (redacted) return { reasoningContent: { redactedContent: redacted } }
   if (reasoning.length > 0) {
     return {
       reasoningContent: { reasoningText: { text: reasoning.join(''), ...(signature && { signature }) } },
     }
   }
-  return { text: text.join('') }
+  if (citations.length > 0) return { citationsContent: { content: [{ text }], citations } }
+  // Bedrock refuses a message with an empty text, and so it would refuse the next prompt.
+  return text === '' ? [] : { text }
 }
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
@@ -134,7 +146,10 @@ export function answerOf(output: ConverseResponse): BedrockAnswer {
   const message = output.output?.message ?? { role: 'assistant', content: [] }
   const { stopReason = '', usage } = output
   let text = ''
-  for (const block of message.content ?? []) text += block.text ?? ''
+  for (const { text: plain, citationsContent } of message.content ?? []) {
+    text += plain ?? ''
+    for (const cited of citationsContent?.content ?? []) text += cited.text ?? ''
+  }
   return {
     text,
     message,
