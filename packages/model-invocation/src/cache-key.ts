@@ -9,12 +9,12 @@ import type { ModelRequest } from '@sluice/core'
  * something has no value to compare, such as a stream.
  */
 export function cacheKey(
-  { provider, operation, modelId }: ModelRequest,
+  { provider, operation, streaming, modelId }: ModelRequest,
   tenant: string | undefined,
   matter: unknown,
 ): string | undefined {
   const hash = createHash('sha256')
-  return write(hash, ['sluice.cache.1', provider, operation, modelId, tenant, matter])
+  return write(hash, ['sluice.cache.1', provider, operation, streaming, modelId, tenant, matter])
     ? hash.digest('hex')
     : undefined
 }
