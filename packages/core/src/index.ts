@@ -61,6 +61,7 @@ export {
 } from './scope.ts'
 export {
   type FulfilledRecord,
+  outcomesById,
   type RecordOutcome,
   type SettleOptions,
   type Source,

@@ -108,6 +108,22 @@ export async function settleRecords<Value, Result>(
   return records.map((record) => outcomes.get(record) as RecordOutcome<Result>)
 }
 
+/**
+ * Finds the outcome of a record by its id: the worst where there are several, a failure where there is none. For `respond`,
+ * so that no record passes for done by mistake.
+ */
+export function outcomesById(outcomes: readonly RecordOutcome[]): (id: string) => RecordOutcome {
+  const worst = new Map<string, RecordOutcome>()
+  for (const outcome of outcomes) {
+    if ((worst.get(outcome.id)?.status ?? 'fulfilled') === 'fulfilled') worst.set(outcome.id, outcome)
+  }
+  return (id) => worst.get(id) ?? { id, status: 'failed', reason: noOutcome() }
+}
+
+function noOutcome(): Error {
+  return new SluiceError('The record has no outcome.', { code: 'unexpected' })
+}
+
 function lanesOf<Value>(records: readonly SourceRecord<Value>[]): SourceRecord<Value>[][] {
   const lanes = new Map<unknown, SourceRecord<Value>[]>()
   for (const record of records) {

@@ -147,8 +147,15 @@ describe('with the batches of a queue', () => {
       batchItemFailures: [{ itemIdentifier: 'm1' }, { itemIdentifier: 'm2' }, { itemIdentifier: 'm3' }],
     })
     expect(delivered.toSorted()).toEqual(['to 0', 'to 4'])
-    expect(log.mock.calls.map(([line]) => JSON.parse(line as string))).toEqual([
-      { record: 'm1', status: 'failed', error: 'ModelError', code: 'invalid_request' },
+    expect(log.mock.calls.join()).not.toContain('secret')
+    expect(log.mock.calls.map(([line]) => JSON.parse(line as string))).toMatchObject([
+      {
+        record: 'm1',
+        status: 'failed',
+        error: 'ModelError',
+        code: 'invalid_request',
+        why: expect.stringContaining('Bedrock answered ValidationException'),
+      },
       { record: 'm2', status: 'failed', error: 'InvalidEventError', code: 'invalid_event' },
       { record: 'm3', status: 'deferred', error: 'ModelThrottledError', code: 'throttled' },
     ])

@@ -5,6 +5,7 @@ import {
   noUsage,
   runInInvocation,
   type Scope,
+  SluiceError,
   type Source,
   settleRecords,
   type UnfulfilledRecord,
@@ -46,7 +47,7 @@ export interface ModelStepOptions<Item, Value, Result> {
   /**
    * Told of every record that is not done, where the response does not carry its error.
    *
-   * @default one line of JSON on stderr: id, status, name and code of the error
+   * @default one line of JSON on stderr: id and status, name and code of the error, and its message if it is Sluice's
    */
   readonly onUnfulfilled?: (outcome: UnfulfilledRecord) => void
 }
@@ -144,7 +145,9 @@ function intervened(modelId: string, answer: ModelAnswer): InvalidAnswerError {
 
 function logUnfulfilled({ id, status, reason }: UnfulfilledRecord): void {
   const { name, code } = reason as Error & { readonly code?: unknown }
-  console.error(JSON.stringify({ record: id, status, error: name, code }))
+  // Messages of Sluice never quote a payload; those of others may.
+  const why = SluiceError.is(reason) ? reason.message : undefined
+  console.error(JSON.stringify({ record: id, status, error: name, code, why }))
 }
 
 function checkOptions(options: {

@@ -1,6 +1,6 @@
 /** Requests of a function URL, an API Gateway or a load balancer. */
 
-import { InvalidEventError, type RecordOutcome, type Source } from '@sluice/core'
+import { InvalidEventError, outcomesById, type Source } from '@sluice/core'
 import type { ALBEvent, APIGatewayProxyEvent, APIGatewayProxyEventV2 } from 'aws-lambda'
 import { badRequest, toHttpError } from './http-error.ts'
 
@@ -69,7 +69,9 @@ export function httpSource<Value = unknown>({
       return [{ id, read: () => read(event) }]
     },
     respond(outcomes, event) {
-      const value = resultOf(outcomes)
+      const outcome = outcomesById(outcomes)(id)
+      if (outcome.status !== 'fulfilled') throw toHttpError(outcome.reason)
+      const { value } = outcome
       const isText = typeof value === 'string'
       const type = isText ? 'text/plain; charset=utf-8' : 'application/json'
       const several = 'multiValueHeaders' in event && !event.headers
@@ -110,12 +112,4 @@ function contentType(headers: object | undefined): string {
     if (name.toLowerCase() === 'content-type' && typeof first === 'string') return first
   }
   return ''
-}
-
-function resultOf(outcomes: readonly RecordOutcome[]): unknown {
-  const own = outcomes.filter((outcome) => outcome.id === id)
-  for (const outcome of own) if (outcome.status !== 'fulfilled') throw toHttpError(outcome.reason)
-  const [done] = own
-  if (done?.status !== 'fulfilled') throw new Error('The request has no outcome.')
-  return done.value
 }

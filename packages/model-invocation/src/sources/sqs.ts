@@ -1,6 +1,6 @@
 /** The batches of a queue. */
 
-import { InvalidEventError, type RecordOutcome, SluiceError, type Source } from '@sluice/core'
+import { InvalidEventError, outcomesById, type RecordOutcome, SluiceError, type Source } from '@sluice/core'
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 
 export interface SqsSourceOptions<Value> {
@@ -82,10 +82,9 @@ function groupOf({ eventSourceARN, attributes }: SQSRecord): string | undefined 
   return eventSourceARN?.endsWith('.fifo') ? attributes?.MessageGroupId : undefined
 }
 
-/** Lambda takes a response with an unknown id, or an empty one, for the failure of the whole batch. */
+/** Once each: Lambda takes a response that it does not understand for the failure of the whole batch. */
 function notDone(outcomes: readonly RecordOutcome[], event: SQSEvent): Set<string> {
-  const statuses = new Map<string, boolean>()
-  for (const { id, status } of outcomes)
-    statuses.set(id, status === 'fulfilled' && statuses.get(id) !== false)
-  return new Set(recordsOf(event).flatMap(({ messageId: id }) => (statuses.get(id) ? [] : [id])))
+  const outcomeOf = outcomesById(outcomes)
+  const ids = recordsOf(event).map(({ messageId }) => messageId)
+  return new Set(ids.filter((id) => outcomeOf(id).status !== 'fulfilled'))
 }
