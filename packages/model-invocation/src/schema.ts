@@ -93,7 +93,7 @@ function prepare<Value>(option: string, schema: ValueSchema<Value>): ReadySchema
   return {
     json: wrapped ? wrap(own) : own,
     async read(given) {
-      const value = wrapped ? (given as { readonly value?: unknown } | null | undefined)?.value : given
+      const value = plain(wrapped ? (given as { readonly value?: unknown } | null | undefined)?.value : given)
       if (value === undefined) return misfitOf('missing')
       if (!validator) return { value: value as Value }
       let result: StandardResult<Value>
@@ -109,6 +109,17 @@ function prepare<Value>(option: string, schema: ValueSchema<Value>): ReadySchema
       }
     },
   }
+}
+
+/** JSON as the SDK reads it, but with numbers that are numbers: where a double loses digits it has values of its own. */
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number(value)
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(plain)
+  const { string, type } = value as { readonly string?: unknown; readonly type?: unknown }
+  const isNumber = type === 'bigDecimal' && Object.getPrototypeOf(value) !== Object.prototype
+  if (isNumber) return Number(string)
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]))
 }
 
 function jsonSchemaOf<Value>(option: string, schema: ValueSchema<Value>): JsonSchema {

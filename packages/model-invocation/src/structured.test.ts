@@ -1,4 +1,5 @@
 import { InvalidAnswerError, SluiceError } from '@sluice/core'
+import { NumericValue } from '@smithy/core/serde'
 import { toStandardJsonSchema } from '@valibot/to-json-schema'
 import { type } from 'arktype'
 import * as v from 'valibot'
@@ -6,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { recordAttempts, rejection, startBench, type Turn } from './fixtures/bench.ts'
 import { structured } from './index.ts'
-import type { ValueSchema } from './schema.ts'
+import { readySchema, type ValueSchema } from './schema.ts'
 
 const Ticket = z.object({ topic: z.enum(['card', 'loan']), days: z.number().int() })
 const right = { topic: 'card', days: 14 }
@@ -185,6 +186,22 @@ describe('what does not fit', () => {
       InvalidAnswerError,
     )
     expect(bench.asked).toHaveLength(1)
+  })
+})
+
+test('numbers with more digits than a double has are numbers all the same', async () => {
+  const bench = await startBench(() => answer({ count: 2 ** 60 }))
+  const { value } = await bench.run((model) => structured(model, 'Hello', z.object({ count: z.number() })))
+  expect(value.count).toBe(2 ** 60)
+  // As the SDK reads a document.
+  const read = readySchema('test', { jsonSchema: { type: 'object' } }).read
+  const given = {
+    a: [new NumericValue('0.1234567890123456789', 'bigDecimal'), 5n],
+    string: 'x',
+    type: 'bigDecimal',
+  }
+  expect(await read(given)).toEqual({
+    value: { a: [0.12345678901234568, 5], string: 'x', type: 'bigDecimal' },
   })
 })
 
