@@ -260,7 +260,7 @@ describe('bedrock()', () => {
         requestMetadata: { job: 'j' },
       })
       expect(() => other.adopt({ ...asked, operation: 'InvokeModel' })).toThrow(
-        /asked by Converse and cannot take over a request of InvokeModel/,
+        /speaks Converse and cannot take over InvokeModel/,
       )
     })
   })

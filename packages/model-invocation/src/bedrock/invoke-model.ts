@@ -1,12 +1,13 @@
 /** InvokeModel: opaque bodies, whose usage Bedrock tells beside them, in headers and in the last chunk. */
 
 import { noUsage, type Seen, type Usage } from '@sluice/core'
+import { checkBodyFits } from './body-family.ts'
 import type { Description, Headers, Operation } from './operation.ts'
 
 export const invokeModel: Operation = {
   name: 'InvokeModel',
-  ofFamily: true,
   describe,
+  checkModel: checkBodyFits,
   sent: ({ body }: { readonly body: Uint8Array }, headers) => ({
     usage: usageOf(headers),
     outputBytes: body.byteLength,
@@ -17,8 +18,8 @@ export const invokeModel: Operation = {
 export const invokeModelStream: Operation = {
   name: 'InvokeModelWithResponseStream',
   events: 'body',
-  ofFamily: true,
   describe,
+  checkModel: checkBodyFits,
   sent: () => ({ read: readChunk }),
 }
 

@@ -16,19 +16,3 @@ export function baseModelOf(modelId: string): string {
       : modelId
   return name.replace(profilePrefix, '')
 }
-
-/**
- * Whether a body of InvokeModel that was written for one model can be sent to another. What hides its model is believed
- * to fit; vectors of another model are no substitute, whoever made it.
- */
-export function understandsBodyOf(modelId: string, otherModelId: string): boolean {
-  const [model, other] = [baseModelOf(modelId), baseModelOf(otherModelId)]
-  if (model === other) return true
-  if (/embed/.test(model + other)) return false
-  const [family, otherFamily] = [familyOf(model), familyOf(other)]
-  return family === undefined || otherFamily === undefined || family === otherFamily
-}
-
-function familyOf(baseModelId: string): string | undefined {
-  return /^(?:amazon\.[a-z]+|[a-z0-9]+(?=\.))/.exec(baseModelId)?.[0]
-}

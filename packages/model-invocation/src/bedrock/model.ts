@@ -145,8 +145,7 @@ export function bedrock(
     const operation = [converse, converseStream].find(({ name }) => name === request.operation)
     if (!operation) {
       throw new SluiceError(
-        `bedrock("${modelId}") is asked by Converse and cannot take over a request of ${request.operation}. Name a ` +
-          'model by its id instead.',
+        `bedrock() speaks Converse and cannot take over ${request.operation}. Name the model by its id: "${modelId}".`,
         { code: 'invalid_request', statusCode: 400 },
       )
     }

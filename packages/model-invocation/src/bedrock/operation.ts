@@ -1,7 +1,7 @@
 /** How an operation of Bedrock that runs a model is described to policies, and how its answers are read. */
 
-import { estimateInputTokens, type ModelRequest, type Sent, SluiceError, type Transport } from '@sluice/core'
-import { baseModelOf, understandsBodyOf } from './model-id.ts'
+import { estimateInputTokens, type ModelRequest, type Sent, type Transport } from '@sluice/core'
+import { baseModelOf } from './model-id.ts'
 
 /** Response headers, some of which the SDK does not model. */
 export type Headers = Readonly<Record<string, string | undefined>>
@@ -18,9 +18,9 @@ export interface Operation {
   readonly name: 'Converse' | 'ConverseStream' | 'InvokeModel' | 'InvokeModelWithResponseStream'
   /** The member of the output that holds the events. */
   readonly events?: 'stream' | 'body'
-  /** Whether the body is in the words of one family of models. */
-  readonly ofFamily?: boolean
   describe(input: never): Description
+  /** Throws where an input for one model cannot be sent to another. */
+  checkModel?(modelId: string, otherModelId: string): void
   /** Usage and stop reason of a whole answer, and how to read the events of a streamed one. */
   sent(output: never, headers: Headers): Omit<Sent, 'output' | 'events'>
 }
@@ -47,12 +47,7 @@ export function requestOf(operation: Operation, input: object, transport: Transp
 /** How a request of an operation is made for another model. */
 export function toModel(operation: Operation): NonNullable<Transport['withModel']> {
   return function withModel({ modelId: from, payload, transport }, modelId) {
-    if (operation.ofFamily && !understandsBodyOf(from, modelId)) {
-      throw new SluiceError(
-        `The body of a request to ${from} means nothing to ${modelId}. Name a model of the same family, or use Converse.`,
-        { code: 'invalid_request', statusCode: 400 },
-      )
-    }
+    operation.checkModel?.(from, modelId)
     return requestOf(operation, { ...(payload as object), modelId }, transport)
   }
 }
