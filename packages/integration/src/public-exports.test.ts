@@ -82,6 +82,7 @@ test('@sluice/model-invocation/bedrock', () => {
   expect(names(bedrock)).toMatchInlineSnapshot(`
     [
       "bedrock",
+      "bedrockEmbedding",
       "guarded",
     ]
   `)

@@ -13,8 +13,8 @@ export interface Tool<Input = unknown> {
   /** Of the input; what does not fit is answered with what is wrong, and `run` is not called. */
   readonly input: ValueSchema<Input>
   /**
-   * Does it. What it returns is told to the model: a text as it is, anything else as JSON. The signal aborts when the
-   * loop or the invocation ends.
+   * Does it. What it returns is told to the model: a text as it is, anything else as JSON. The signal aborts when a
+   * limit, the caller or another tool ends the loop.
    */
   run(input: Input, context: { readonly signal: AbortSignal }): unknown
 }

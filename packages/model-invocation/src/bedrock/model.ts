@@ -11,7 +11,6 @@ import {
   CountTokensCommand,
 } from '@aws-sdk/client-bedrock-runtime'
 import {
-  abortError,
   callModel,
   insideAttempt,
   type ModelRequest,
@@ -180,16 +179,13 @@ export function bedrock(
         return modelStream(response.events as NonNullable<ConverseStreamCommandOutput['stream']>)
       },
       async countTokens(prompt, { signal = scope.signal } = {}) {
-        const { messages, system, toolConfig, additionalModelRequestFields } = inputOf(prompt, scope)
-        const command = new CountTokensCommand({
-          // It counts for models, and knows no inference profiles.
-          modelId: baseModelOf(modelId),
-          input: { converse: { messages, system, toolConfig, additionalModelRequestFields } },
-        })
+        // It counts for models, and knows no inference profiles. What has no tokens is not sent by the SDK.
+        const input = { modelId: baseModelOf(modelId), input: { converse: inputOf(prompt, scope) } }
         try {
-          return (await ownClient.send(command, { abortSignal: signal })).inputTokens ?? 0
+          const { inputTokens } = await ownClient.send(new CountTokensCommand(input), { abortSignal: signal })
+          return inputTokens ?? 0
         } catch (error) {
-          throw signal.aborted ? abortError(signal) : toSluiceError(error)
+          throw toSluiceError(error)
         }
       },
     }
