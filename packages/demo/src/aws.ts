@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline/promises'
 import { BedrockRuntimeClient } from '@aws-sdk/client-bedrock-runtime'
 import type { Messages } from './messages.ts'
 import { UsageError } from './options.ts'
-import type { Pattern } from './patterns.ts'
+import { type Pattern, shareOf } from './patterns.ts'
 import { number } from './report.ts'
 
 export interface AwsTarget {
@@ -57,24 +57,28 @@ function novaLite(region: string): string {
 }
 
 const attemptsPerCall = 3
-const maxTokens = 20
-/** System prompt and the provider's own framing, generously. */
-const framingTokens = 300
+/** System prompt, schema, an answer that is shown again, and the provider's own framing: generously. */
+const framingTokens = 1_500
 
 /** What it will do and the most it can use, in words. */
 export function plan(
   { region, modelId }: AwsTarget,
   patterns: readonly Pattern[],
-  { texts }: Messages,
+  messages: Messages,
 ): string {
-  const calls = patterns.length * texts.length
-  // A token is a byte at least, so there are never more tokens than bytes.
-  const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text) + framingTokens, 0)
-  const tokensIn = bytes * patterns.length * attemptsPerCall
-  const tokensOut = maxTokens * calls * attemptsPerCall
+  let [calls, most, tokensIn, tokensOut] = [0, 0, 0, 0]
+  for (const pattern of patterns) {
+    const texts = shareOf(pattern, messages.texts)
+    const attempts = pattern.calls * attemptsPerCall * (pattern.hasSchema ? 2 : 1)
+    calls += texts.length * pattern.calls
+    most += texts.length * attempts
+    // A token is a byte at least, so there are never more tokens than bytes.
+    for (const text of texts) tokensIn += attempts * (Buffer.byteLength(text) + framingTokens)
+    tokensOut += texts.length * attempts * pattern.maxTokens
+  }
   return (
     `This asks ${modelId} in ${region}, with your credentials: ${number(calls)} calls ` +
-    `(at most ${number(calls * attemptsPerCall)} attempts).\n` +
+    `(at most ${number(most)} attempts).\n` +
     `Were every attempt to fail and be billed, they could use at most ${number(tokensIn)} tokens in and ${number(tokensOut)} out.`
   )
 }

@@ -3,10 +3,11 @@ import { awsTarget, confirm, plan } from './aws.ts'
 import { burst } from './burst.ts'
 import { realMessages } from './messages.ts'
 import type { Options } from './options.ts'
-import { patterns } from './patterns.ts'
+import { type Pattern, patterns, shareOf } from './patterns.ts'
 import { progressView } from './progress.ts'
-import { plural, reportOf, verdict } from './report.ts'
-import { type Answer, type PatternResult, runPattern } from './run-pattern.ts'
+import { counted, plural, reportOf, verdict } from './report.ts'
+import { type PatternResult, runPattern } from './run-pattern.ts'
+import type { Answer } from './send/sender.ts'
 import { table } from './table.ts'
 
 /** Returns the exit code. */
@@ -21,31 +22,40 @@ export async function demo(options: Options, signal: AbortSignal): Promise<numbe
     print(plan(target, chosen, messages))
     if (!options.yes && !(await confirm(signal))) return 0
   }
-  const halfway = Math.floor(options.messages / 2)
-  const strikes = Math.max(1, Math.round(options.messages / 10))
+  const environment = { INTENTS: messages.intents, ...(target?.environment ?? modelFromShell()) }
   const progress = progressView()
   progress.say(`${plural(options.messages, 'message')} ${messages.source}, through ${chosen.length} patterns`)
 
-  const results: PatternResult[] = []
-  for (const pattern of chosen) {
+  async function follow(pattern: Pattern): Promise<PatternResult> {
+    const texts = shareOf(pattern, messages.texts)
+    const requests = texts.length * pattern.calls
+    const halfway = Math.floor(requests / 2)
+    const strikes = Math.max(1, Math.round(requests / 10))
     let stop = () => {}
     try {
       const result = await runPattern(pattern, {
-        messages,
+        texts,
+        environment,
         faults: burst(pattern.faults, halfway, strikes),
         maxReceiveCount: target ? 1 : 3,
-        environment: target?.environment ?? modelFromShell(),
         signal,
         onStart(seen) {
-          stop = progress.follow(pattern, options.messages, target ? undefined : halfway, seen)
+          stop = progress.follow(pattern, texts.length, target ? undefined : halfway, seen)
         },
       })
-      results.push(result)
-      stop()
       progress.say(`${pattern.name}: done, ${plural(result.failed, 'message')} without an answer`)
+      return result
     } finally {
       stop()
     }
+  }
+
+  const results: PatternResult[] = []
+  for (const round of [1, 2]) {
+    const running = chosen.filter((pattern) => pattern.round === round).map(follow)
+    // Before the first failure is told, everything that runs must have been put away.
+    await Promise.allSettled(running)
+    results.push(...(await Promise.all(running)))
   }
 
   const report = reportOf(target ? 'aws' : 'local', messages, results, performance.now() - startedAt)
@@ -53,7 +63,7 @@ export async function demo(options: Options, signal: AbortSignal): Promise<numbe
     `\n${table(report)}\n${target ? '' : footnote}${failures(results)}\n${verdict(report)}\n${samples(results)}\n${next(options)}`,
   )
   if (options.json) print(JSON.stringify(report))
-  const nothingWorked = report.patterns.some(({ failed }) => failed === options.messages)
+  const nothingWorked = report.patterns.some(({ failed, messages }) => failed === messages)
   return report.agree === false || nothingWorked ? 1 : 0
 }
 
@@ -68,7 +78,7 @@ function modelFromShell(): Record<string, string> {
 
 function failures(results: readonly PatternResult[]): string {
   const lines = results.flatMap(({ pattern, reasons }) =>
-    Object.entries(reasons).map(
+    Object.entries(counted(reasons)).map(
       ([reason, count]) => `Errors in ${pattern}: ${count} x ${firstLine(reason)}\n`,
     ),
   )
@@ -80,10 +90,15 @@ function firstLine(text: string): string {
 }
 
 function samples(results: readonly PatternResult[]): string {
-  const answers = results.at(-1)?.answers ?? []
-  const seen = new Map<string, Answer>()
-  for (const answer of answers) if (answer.text.length < 80) seen.set(answer.intent, answer)
-  const lines = [...seen.values()].slice(0, 5).map(({ text, intent }) => `  ${intent.padEnd(14)} ${text}`)
+  const lines = results
+    .filter(({ guarded }) => guarded)
+    .flatMap(({ pattern, answers }) => {
+      const seen = new Map<string, Answer>()
+      for (const answer of answers) if (answer.text.length < 80) seen.set(answer.answer, answer)
+      return [...seen.values()]
+        .slice(0, 2)
+        .map(({ text, answer }) => `  ${pattern.padEnd(20)}${answer.padEnd(16)}${text}`)
+    })
   return lines.length > 0 ? `\nSome answers:\n${lines.join('\n')}\n` : ''
 }
 

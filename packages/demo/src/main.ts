@@ -1,4 +1,3 @@
-import { demo } from './demo.ts'
 import { help, type Options, parseOptions, UsageError } from './options.ts'
 
 const stop = new AbortController()
@@ -7,7 +6,8 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop
 
 async function main(argv: readonly string[]): Promise<number> {
   const options: Options = parseOptions(argv)
-  if (!options.help) return demo(options, stop.signal)
+  // Only now: what it needs takes longer to load than a wrong option to be told.
+  if (!options.help) return (await import('./demo.ts')).demo(options, stop.signal)
   process.stdout.write(help)
   return 0
 }

@@ -5,23 +5,24 @@ export interface Options {
   readonly aws: boolean
   readonly yes: boolean
   readonly json: boolean
-  /** Messages for each pattern. */
+  /** Messages; a pattern that takes long gets a part of them. */
   readonly messages: number
 }
 
 export const help = `pnpm demo: real messages through real Lambda handlers, and what became of every token
 
-Starts a local cloud (a Bedrock endpoint, AWS's Lambda runtime client, a queue), sends messages through the
-examples, breaks a tenth of the requests halfway, and compares the endpoint's account with that of Sluice.
+Starts a local cloud for each example (a Bedrock endpoint, AWS's Lambda runtime client, a queue, a bucket, a state
+machine), sends messages through it, breaks a tenth of the requests halfway, and compares the endpoint's account with
+that of Sluice.
 Exits with 1 if the two do not agree to the token.
 
 Usage:
   pnpm demo [options]
 
 Options:
-  --messages N   messages for each pattern, 1 to 5000  (default: 100; 20 with --aws)
+  --messages N   messages, 1 to 5000; slow patterns get a part of them  (default: 100; 20 with --aws)
   --json         the last line is the result as JSON
-  --aws          ask the real Amazon Bedrock, with your credentials and Region; functions and queue stay here
+  --aws          ask the real Amazon Bedrock, with your credentials and Region; all else stays here
   --yes          with --aws: do not ask before it costs something
   --help         this text
 

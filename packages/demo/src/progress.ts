@@ -3,7 +3,7 @@ import type { Pattern } from './patterns.ts'
 import type { Progress } from './run-pattern.ts'
 
 export interface ProgressView {
-  /** Follows one pattern until the returned function is called. */
+  /** Follows a pattern, beside others, until the returned function is called. */
   follow(
     pattern: Pattern,
     messages: number,
@@ -14,32 +14,53 @@ export interface ProgressView {
   say(line: string): void
 }
 
+interface Followed {
+  readonly messages: number
+  look(): Progress
+}
+
 export function progressView(stream: NodeJS.WriteStream = process.stderr): ProgressView {
   const startedAt = performance.now()
   const seconds = () => `${((performance.now() - startedAt) / 1000).toFixed(1).padStart(5)} s`
   const clear = stream.isTTY ? '\r\x1b[2K' : ''
+  const followed = new Set<Followed>()
+  let timer: NodeJS.Timeout | undefined
 
   function say(line: string): void {
     stream.write(`${clear}${seconds()}  ${line}\n`)
   }
 
+  function show(): void {
+    const seen = [...followed].map(({ messages, look }) => ({ messages, ...look() }))
+    if (!stream.isTTY) return
+    const sum = (of: 'messages' | 'done' | 'requests') => seen.reduce((total, each) => total + each[of], 0)
+    const [done, messages] = [sum('done'), sum('messages')]
+    const line = `${seconds()}  ${bar(done / messages)} ${done} of ${messages} messages, ${sum('requests')} requests`
+    stream.write(`${clear}${line.slice(0, stream.columns - 1)}`)
+  }
+
   return {
     say,
-    follow(pattern, messages, burstAfter, progress) {
+    follow({ name }, messages, burstAfter, progress) {
       let broken = false
-      const look = () => {
-        const { done, requests } = progress()
-        if (!broken && burstAfter !== undefined && requests > burstAfter) {
-          broken = true
-          say(`${pattern.name}: ${done} of ${messages} done, now things begin to break`)
-        }
-        if (!stream.isTTY) return
-        const line = `${seconds()}  ${pattern.name}  ${bar(done / messages)} ${done} of ${messages}, ${requests} requests`
-        stream.write(`${clear}${line.slice(0, stream.columns - 1)}`)
+      const entry: Followed = {
+        messages,
+        look() {
+          const now = progress()
+          if (!broken && burstAfter !== undefined && now.requests > burstAfter) {
+            broken = true
+            say(`${name}: ${now.done} of ${messages} done, now things begin to break`)
+          }
+          return now
+        },
       }
-      const timer = setInterval(look, 100)
+      followed.add(entry)
+      timer ??= setInterval(show, 100)
       return () => {
+        followed.delete(entry)
+        if (followed.size > 0) return
         clearInterval(timer)
+        timer = undefined
         stream.write(clear)
       }
     },

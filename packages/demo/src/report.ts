@@ -17,6 +17,9 @@ export interface Report {
 
 export interface PatternReport {
   readonly pattern: string
+  /** What went in. */
+  readonly messages: number
+  /** How it went in: batches, requests, executions, uploads. */
   readonly events: number
   /** Messages without an answer in the end. */
   readonly failed: number
@@ -61,19 +64,26 @@ export function reportOf(
 }
 
 function patternReport(mode: Report['mode'], result: PatternResult): PatternReport {
-  const { pattern, guarded, events, failed, reasons, eventsMs } = result
+  const { pattern, guarded, messages, events, failed, reasons, eventsMs } = result
   const { requestsMs, ...endpoint } = result.endpoint
   const { callsMs, ...own } = result.own
   return {
     pattern,
+    messages,
     events,
     failed,
-    reasons,
+    reasons: counted(reasons),
     survived: endpoint.faults - (guarded ? own.failedCalls : failed),
     endpoint: mode === 'aws' ? null : { ...endpoint, ...timesOf(requestsMs) },
     own: guarded ? { ...own, ...timesOf(callsMs) } : null,
     eventMs: eventsMs.length > 0 ? timesOf(eventsMs) : null,
   }
+}
+
+export function counted(words: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const word of words) counts[word] = (counts[word] ?? 0) + 1
+  return counts
 }
 
 /** Nearest rank. */
