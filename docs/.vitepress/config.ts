@@ -61,6 +61,8 @@ export default defineConfig({
         items: [
           { text: '@sluice/core', link: '/packages/core' },
           { text: '@sluice/model-invocation', link: '/packages/model-invocation' },
+          { text: 'fallback, breaker, cache', link: '/packages/fallback-and-cache' },
+          { text: '@sluice/store', link: '/packages/store' },
           { text: 'sluice/local', link: '/packages/local' },
         ],
       },
@@ -79,6 +81,9 @@ export default defineConfig({
           { text: '@sluice/core/testing', link: '/reference/@sluice/core/testing' },
           { text: '@sluice/model-invocation', link: '/reference/@sluice/model-invocation' },
           { text: '…/bedrock', link: '/reference/@sluice/model-invocation/bedrock' },
+          { text: '@sluice/store', link: '/reference/@sluice/store' },
+          { text: '…/dynamodb', link: '/reference/@sluice/store/dynamodb' },
+          { text: '…/testing', link: '/reference/@sluice/store/testing' },
           { text: 'sluice/local', link: '/reference/sluice/local' },
         ],
       },

@@ -8,6 +8,9 @@ const names = {
   'core/src/testing': ['@sluice/core/testing', 'core/src/testing.ts'],
   'model-invocation/src': ['@sluice/model-invocation', 'model-invocation/src/index.ts'],
   'model-invocation/src/bedrock': ['@sluice/model-invocation/bedrock', 'model-invocation/src/bedrock.ts'],
+  'store/src': ['@sluice/store', 'store/src/index.ts'],
+  'store/src/dynamodb': ['@sluice/store/dynamodb', 'store/src/dynamodb.ts'],
+  'store/src/testing': ['@sluice/store/testing', 'store/src/testing.ts'],
   'sluice/src/local': ['sluice/local', 'sluice/src/local/index.ts'],
 }
 
