@@ -12,16 +12,30 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 const at = (name: string) => new URL(`./${name}`, import.meta.url)
 const complaint = { text: 'This is a complaint: my card never came. I have waited for two weeks.' }
 
-let local: Local<'guarded' | 'twoModels' | 'streaming' | 'handleErrors' | 'structured', never, never>
+const functions = {
+  guarded: { handler: at('guarded-handler.ts'), timeoutMs: 10_000 },
+  twoModels: { handler: at('two-models.ts'), timeoutMs: 10_000 },
+  streaming: { handler: at('streaming-handler.ts'), timeoutMs: 10_000 },
+  handleErrors: { handler: at('handle-errors.ts'), timeoutMs: 10_000 },
+  structured: { handler: at('structured.ts'), timeoutMs: 10_000 },
+  guardrail: { handler: at('guardrail.ts'), timeoutMs: 10_000 },
+  embeddings: { handler: at('embeddings.ts'), timeoutMs: 10_000 },
+  step: { handler: at('step.ts'), timeoutMs: 10_000 },
+  queueStep: { handler: at('queue-step.ts'), timeoutMs: 10_000 },
+}
+
+let local: Local<keyof typeof functions, 'tickets', never>
 beforeAll(async () => {
   local = await startLocal({
-    bedrock: { latency: 'none' },
-    functions: {
-      guarded: { handler: at('guarded-handler.ts'), timeoutMs: 10_000 },
-      twoModels: { handler: at('two-models.ts'), timeoutMs: 10_000 },
-      streaming: { handler: at('streaming-handler.ts'), timeoutMs: 10_000 },
-      handleErrors: { handler: at('handle-errors.ts'), timeoutMs: 10_000 },
-      structured: { handler: at('structured.ts'), timeoutMs: 10_000 },
+    bedrock: { latency: 'none', guardrails: { 'no-advice': { blockedWords: ['invest'] } } },
+    functions,
+    queues: {
+      tickets: {
+        function: 'queueStep',
+        reportBatchItemFailures: true,
+        visibilityTimeoutSeconds: 1,
+        maxReceiveCount: 1,
+      },
     },
   })
 })
@@ -75,6 +89,39 @@ test('structured.ts: the answer is a value', async () => {
   })
   expect(error).toBeUndefined()
   expect(payload).toEqual({ topic: 'card', urgent: true })
+})
+
+test('guardrail.ts: what a guardrail says is no answer', async () => {
+  const { functions } = local
+  const blocked = await functions.guardrail.invoke({ text: 'Where shall I invest?' })
+  expect(blocked.payload).toMatchObject({ refused: true, says: expect.stringContaining('Sorry') })
+  const passed = await functions.guardrail.invoke(complaint)
+  expect(passed.payload).toMatchObject({ refused: false })
+})
+
+test('embeddings.ts: finds the passage that is nearest to the question', async () => {
+  const passages = ['Transfers take one day.', 'A lost card is blocked at once.', 'Branches open at nine.']
+  const question = 'What happens to a lost card?'
+  const { payload, error } = await local.functions.embeddings.invoke({ question, passages })
+  expect(error).toBeUndefined()
+  expect(payload).toEqual({ nearest: passages[1] })
+  expect(local.bedrock.counters().requests).toBe(2)
+})
+
+test('step.ts: the event is the record, the value is the response', async () => {
+  const { payload, error } = await local.functions.step.invoke({
+    text: 'My card never came. I have waited for 14 days.',
+  })
+  expect(error).toBeUndefined()
+  expect(payload).toEqual({ topic: 'card', days: 14 })
+})
+
+test('queue-step.ts: a message that cannot be read fails alone', async () => {
+  const { tickets } = local.queues
+  await tickets.send([JSON.stringify({ id: 'a', text: 'My card never came.' }), 'no ticket at all'])
+  await tickets.settled()
+  expect((await tickets.deadLetters()).map(({ body }) => body)).toEqual(['no ticket at all'])
+  expect(local.bedrock.counters().outcomes).toEqual({ ok: 1 })
 })
 
 test('catch-error.asl.json: names errors that exist', () => {
