@@ -244,8 +244,9 @@ test("the caller's signal ends the loop inside a tool", async () => {
   })
   const bench = await startBench(() => sum(1, 2))
   const { signal } = controller
+  const onToolError = () => expect.unreachable('no tool has failed')
   expect(
-    await rejection(bench.run((model) => runTools(model, 'Go.', { tools: [hang], signal }))),
+    await rejection(bench.run((model) => runTools(model, 'Go.', { tools: [hang], signal, onToolError }))),
   ).toMatchObject({ name: 'AbortError' })
   expect(bench.asked).toHaveLength(1)
 })

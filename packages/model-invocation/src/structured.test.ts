@@ -180,6 +180,15 @@ describe('what does not fit', () => {
     expect(bench.asked).toHaveLength(1)
   })
 
+  test('of many issues, all are in the error and five in its message', async () => {
+    const bench = await startBench(() => answer({ value: [1, 2, 3, 4, 5, 6, 7] }))
+    const error = (await rejection(
+      bench.run((model) => structured(model, 'Hello', z.array(z.string()))),
+    )) as InvalidAnswerError
+    expect(error.issues).toHaveLength(7)
+    expect(error.message).toMatch(/: 0 \(invalid_type\),(?: \d \(invalid_type\),){4} \.\.\.\.$/)
+  })
+
   test('repair: false asks once', async () => {
     const bench = await startBench(() => answer({}))
     await expect(bench.run((model) => structured(model, 'Hello', Ticket, { repair: false }))).rejects.toThrow(

@@ -105,9 +105,11 @@ test('as many requests at once as allowed, and the first failure aborts the othe
     { fault: 'error', name: 'AccessDeniedException', status: 403, first: 1 },
     { fault: 'stall' },
   ])
-  const error = await rejection(withModel(endpoint, titan, (model) => model.embed(texts)))
-  expect(error).toMatchObject({ code: 'access_denied' })
-  await endpoint.idle()
+  await withModel(endpoint, titan, async (model) => {
+    expect(await rejection(model.embed(texts))).toMatchObject({ code: 'access_denied' })
+    // Here, and not by the end of the invocation.
+    await endpoint.idle()
+  })
 })
 
 test("the caller's signal ends it", async () => {
