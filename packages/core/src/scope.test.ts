@@ -93,12 +93,12 @@ test('the end is the same for everybody who asks', async () => {
   })
 })
 
-test('the end aborts the signal only for those who listen because of a call', async () => {
+test('the end aborts the signal, also for those who listen between two calls', async () => {
   let idle: Scope | undefined
   await runInScope({}, (scope) => {
     idle = scope
   })
-  expect(idle?.signal.aborted).toBe(false)
+  expect(idle?.signal.reason).toMatchObject({ name: 'ScopeEndedError' })
   let busy: Scope | undefined
   await runInScope({}, (scope) => {
     busy = scope

@@ -208,11 +208,7 @@ function createScope(
       if (!ending) {
         // Set first: a listener of the abort that starts a call must be refused.
         ending = Promise.resolve()
-        if (openCalls > 0) {
-          controller.abort(
-            new ScopeEndedError('The invocation ended while the call was running.', { code: 'scope_ended' }),
-          )
-        }
+        controller.abort(openCalls > 0 ? endedError() : over)
         if (held.size > 0) ending = drain()
       }
       return ending
@@ -235,6 +231,13 @@ function createScope(
   }
   return scope
 }
+
+function endedError(): ScopeEndedError {
+  return new ScopeEndedError('The invocation ended while the call was running.', { code: 'scope_ended' })
+}
+
+/** For those who only listen: an error of its own for every invocation costs more than all else at its end. */
+const over = endedError()
 
 /** Adds the policies whose names are not taken. */
 function withMissing(policies: readonly Policy[], others: readonly Policy[]): readonly Policy[] {
