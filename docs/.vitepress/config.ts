@@ -60,8 +60,20 @@ export default defineConfig({
         text: 'Packages',
         items: [
           { text: '@sluice/core', link: '/packages/core' },
-          { text: '@sluice/model-invocation', link: '/packages/model-invocation' },
-          { text: 'fallback, breaker, cache', link: '/packages/fallback-and-cache' },
+          {
+            text: '@sluice/model-invocation',
+            link: '/packages/model-invocation',
+            items: [
+              { text: 'guarded', link: '/packages/model-invocation/guarded' },
+              { text: 'modelInvocation, bedrock', link: '/packages/model-invocation/models' },
+              { text: 'structured', link: '/packages/model-invocation/structured' },
+              { text: 'runTools', link: '/packages/model-invocation/tools' },
+              { text: 'bedrockEmbedding', link: '/packages/model-invocation/embeddings' },
+              { text: 'retry, fallback, breaker', link: '/packages/model-invocation/retry-and-fallback' },
+              { text: 'cache', link: '/packages/model-invocation/cache' },
+              { text: 'modelStep, sources', link: '/packages/model-invocation/steps' },
+            ],
+          },
           { text: '@sluice/store', link: '/packages/store' },
           { text: 'sluice/local', link: '/packages/local' },
         ],
@@ -71,6 +83,9 @@ export default defineConfig({
         items: [
           { text: 'An SDK handler', link: '/patterns/sdk-handler' },
           { text: 'A queue in batches', link: '/patterns/sqs-batch' },
+          { text: 'An API that answers', link: '/patterns/api-inference' },
+          { text: 'A state machine', link: '/patterns/step-functions' },
+          { text: 'Documents from a bucket', link: '/patterns/s3-documents' },
         ],
       },
       {

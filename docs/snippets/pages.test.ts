@@ -8,7 +8,7 @@ import { membersOf, parse, read, root } from './source.ts'
 const pages = [
   'README.md',
   'CONTRIBUTING.md',
-  ...globSync('docs/{*.md,packages/*.md,patterns/*.md,decisions/*.md}', { cwd: root }),
+  ...globSync('docs/{*.md,packages/**/*.md,patterns/*.md,decisions/*.md}', { cwd: root }),
   ...globSync('packages/*/README.md', { cwd: root }),
 ]
 
@@ -51,7 +51,7 @@ test('the page of the local cloud names every fault', () => {
 })
 
 test('every link to a section leads to one', () => {
-  const site = globSync('docs/{*.md,packages/*.md,patterns/*.md,decisions/*.md}', { cwd: root })
+  const site = globSync('docs/{*.md,packages/**/*.md,patterns/*.md,decisions/*.md}', { cwd: root })
   const sections = new Map(
     site.map((path) => [
       path,
