@@ -339,6 +339,13 @@ describe('what is kept', () => {
       },
     ],
     'a stream that nobody reads': [streamed, callModel],
+    'a stream that nobody reads on after its last word': [
+      streamed,
+      async (scope, request) => {
+        const events = (await callModel(scope, request)).events?.[Symbol.asyncIterator]()
+        for (let read = 0; read < 5; read++) await events?.next()
+      },
+    ],
   }
   test.each(Object.entries(partial))('not: %s', async (_, [script, use]) => {
     const policy = cache({ ttlMs: 60_000 })
@@ -366,10 +373,12 @@ describe('what is kept', () => {
   })
 
   test('not what is no data', async () => {
+    const seen = warnings()
     const odd = answering({ output: { close() {} }, stopReason: 'end_turn' })
     const policy = cache({ ttlMs: 60_000 })
     for (let round = 0; round < 2; round++) await ask(policy, odd.request)
-    expect(odd.count).toBe(2)
+    await settle()
+    expect([odd.count, seen]).toEqual([2, []])
   })
 })
 
@@ -475,6 +484,34 @@ describe('equal requests at the same time', () => {
       expect(await read(first)).toHaveLength(6)
     })
     expect(model.sent).toBe(1)
+  })
+
+  test('two streams opened at once, before either is read, do not wait for each other', async () => {
+    const model = fakeModel(streamed)
+    const request = model.request({ streaming: true })
+    await within([cache({ ttlMs: 60_000 })], async (scope) => {
+      const both = await Promise.all([callModel(scope, request), callModel(scope, request)])
+      for (const one of both) expect(await read(one)).toHaveLength(6)
+    })
+    expect(model.sent).toBe(1)
+  })
+
+  test('each gets a copy of his own', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const { transport, ...request } = fakeModel().request()
+    const send = async (): Promise<Sent> => {
+      await promise
+      return { output: { body: Buffer.from('body') }, stopReason: 'end_turn' }
+    }
+    await within([cache({ ttlMs: 60_000 })], async (scope) => {
+      const calls = [1, 2, 3].map(() => callModel(scope, { ...request, transport: { ...transport, send } }))
+      resolve()
+      for (const { output } of await Promise.all(calls)) {
+        const { body } = output as { body: Buffer }
+        expect(body.toString()).toBe('body')
+        body.fill(0)
+      }
+    })
   })
 
   test('the reader of a stream may leave while others wait for it: they get all of it', async () => {

@@ -195,6 +195,26 @@ describe('several sandboxes', () => {
     })
   })
 
+  test('who tried for too long has no say when somebody else tries, in the same sandbox either', async () => {
+    const clock = fakeClock()
+    const store = memoryBreakerStore()
+    const breaker = circuitBreaker({ store, openMs: 30_000, probeLeaseMs: 60_000 })
+    await inSandbox(clock, async (scope) => {
+      await failing(breaker, scope, unavailable, 5)
+      await clock.advance(30_000)
+      const slow = (await admitted(breaker, scope)) as Pass
+      await clock.advance(60_000)
+      const next = (await admitted(breaker, scope)) as Pass
+      const leaseEndMs = await store.get('a')
+      slow.end()
+      expect(await store.get('a')).toBe(leaseEndMs)
+      slow.end(unavailable)
+      expect(await store.get('a')).toBe(leaseEndMs)
+      next.end()
+      expect(await store.get('a')).toBeUndefined()
+    })
+  })
+
   type Verdict = 'answered' | 'failed' | 'daily' | 'neither'
   const errors: Record<Verdict, unknown> = {
     answered: undefined,

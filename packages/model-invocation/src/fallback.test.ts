@@ -145,6 +145,7 @@ describe('which failures switch', () => {
       failure(callModel(scope, model.request({ modelId: 'a' }), { signal: controller.signal })),
     )
     expect(error).toBeInstanceOf(CallAbortedError)
+    expect(error.errors).toBeUndefined()
     expect(asked).toEqual(['a'])
   })
 
