@@ -6,9 +6,13 @@ import { table } from '../table.ts'
 import type { Bundle } from './bundle.ts'
 import type { HandlerName } from './cold-start.ts'
 
-/** What each part may add to the bare SDK's bundle, gzipped; a kilobyte is 1,000 bytes, the stricter reading. */
+/**
+ * What each part may add to the bare SDK's bundle, gzipped; a kilobyte is 1,000 bytes, the stricter reading. Why the
+ * first one is not smaller: docs/decisions/0009-size.md.
+ */
 const budgets: readonly { packages: readonly string[]; gzipKb: number }[] = [
-  { packages: ['@sluice/core', '@sluice/model-invocation'], gzipKb: 7 },
+  { packages: ['@sluice/core', '@sluice/model-invocation'], gzipKb: 12 },
+  { packages: ['@middy/core'], gzipKb: 1.5 },
   { packages: ['@sluice/quota-throttle'], gzipKb: 4 },
   { packages: ['@sluice/store'], gzipKb: 2 },
   { packages: ['@sluice/timeout-guard'], gzipKb: 2 },
