@@ -56,7 +56,7 @@ const lastLine = (output: string): Report => JSON.parse(output.trim().split('\n'
 test('both accounts are shown, agree to the token, and nothing is left', { timeout: 60_000 }, async () => {
   const { code, output, errors, left } = await run(['--messages', '10', '--json'])
   expect({ code, left }, errors).toEqual({ code: 0, left: [] })
-  expect(output).toContain('The two accounts agree to the token: 30 answers')
+  expect(output).toContain('The two accounts agree to the token: 28 answers')
 
   const report = lastLine(output)
   expect(report).toMatchObject({ mode: 'local', messages: 10, agree: true, differences: [] })
@@ -70,9 +70,9 @@ test('both accounts are shown, agree to the token, and nothing is left', { timeo
   const expected = [
     ['sdk-handler, after', 10, 10],
     ['sqs-batch', 10, 10],
-    ['api-inference', 5, 5],
+    ['api-inference', 4, 4],
     ['step-functions', 1, 3],
-    ['s3-documents', 2, 2],
+    ['s3-documents', 1, 1],
   ] as const
   expect(guarded.map(({ pattern, messages, own }) => [pattern, messages, own?.calls])).toEqual(expected)
   for (const [index, [, , calls]] of expected.entries()) {
@@ -117,19 +117,19 @@ test('with --aws the functions use the credentials and the Region of the user', 
   })
   expect({ code, left }, errors).toEqual({ code: 0, left: [] })
   expect(output).toContain(
-    'This asks eu.amazon.nova-lite-v1:0 in eu-central-1, with your credentials: 19 calls',
+    'This asks eu.amazon.nova-lite-v1:0 in eu-central-1, with your credentials: 18 calls',
   )
   const { patterns, ...report } = lastLine(output)
   expect(report).toMatchObject({ mode: 'aws', messages: 6, agree: null })
   expect(patterns.map(({ pattern, own }) => [pattern, own?.attempts])).toEqual([
     ['sdk-handler, after', 6],
     ['sqs-batch', 6],
-    ['api-inference', 3],
+    ['api-inference', 2],
     ['step-functions', 3],
     ['s3-documents', 1],
   ])
   const { models, inputTokens } = bedrock.counters()
-  expect(models).toMatchObject({ 'eu.amazon.nova-lite-v1:0': { requests: 19, outcomes: { ok: 19 } } })
+  expect(models).toMatchObject({ 'eu.amazon.nova-lite-v1:0': { requests: 18, outcomes: { ok: 18 } } })
   expect(patterns.reduce((sum, { own }) => sum + (own?.tokens.in ?? 0), 0)).toBe(inputTokens)
 })
 
@@ -153,7 +153,7 @@ test('when no call can be answered it says why and fails', { timeout: 60_000 }, 
 
 test('with --aws it asks before it costs something', async () => {
   const { code, output, errors } = await run(['--aws'], credentials)
-  expect(output).toMatch(/59 calls \(at most 234 attempts\)[\s\S]*at most [\d,]+ tokens in and [\d,]+ out/)
+  expect(output).toMatch(/53 calls \(at most 198 attempts\)[\s\S]*at most [\d,]+ tokens in and [\d,]+ out/)
   expect({ code, errors }).toEqual({ code: 2, errors: expect.stringContaining('add --yes to go on') })
 })
 
