@@ -88,26 +88,17 @@ describe('without a source', () => {
   })
 
   test('what a guardrail says in place of the model is not taken for an answer', async () => {
-    const { client } = await startBench(() => 'Blocked.')
-    const { bind, ...model } = bedrock(modelId, { client })
+    const { client } = await startBench(() => 'Bitcoin, surely.', {
+      guardrails: { gr1: { blockedWords: ['Bitcoin'], blockedOutputMessage: 'Not about that.' } },
+    })
+    const guardrailConfig = { guardrailIdentifier: 'gr1', guardrailVersion: '1' }
     const step = modelStep({
-      model: {
-        ...model,
-        bind(scope) {
-          const bound = bind(scope)
-          const invoke: typeof bound.invoke = async (...asked) => ({
-            ...(await bound.invoke(...asked)),
-            intervened: true,
-            stopReason: 'guardrail_intervened',
-          })
-          return { ...bound, invoke }
-        },
-      },
+      model: bedrock(modelId, { client, guardrailConfig }),
       prompt: ({ text }: Message) => text,
     })
     const error = await rejection(step({ text: 'secret' }, contextOf('blocked')))
     expect(error).toMatchObject({ name: 'InvalidAnswerError', stopReason: 'guardrail_intervened' })
-    expect(JSON.stringify(error)).not.toMatch(/Blocked|secret/)
+    expect(JSON.stringify(error)).not.toMatch(/Bitcoin|Not about that|secret/)
   })
 })
 
