@@ -34,6 +34,7 @@ test('@sluice/core', () => {
       "estimateInputTokens",
       "insideAttempt",
       "noUsage",
+      "outcomesById",
       "policyMiddleware",
       "promptTokens",
       "runInInvocation",
