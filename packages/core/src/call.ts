@@ -147,7 +147,7 @@ export async function callModel(
     const response = await chain(request, {
       scope,
       call,
-      signal: signal ? AbortSignal.any([scope.signal, signal]) : scope.signal,
+      signal: signal ? AbortSignal.any([scope.callSignal, signal]) : scope.callSignal,
     })
     call.resolved()
     return response

@@ -70,26 +70,41 @@ export function scopeHooks({ name, clock, enter }: ScopeHooksOptions): MiddyHook
   }
 }
 
+const response = Symbol('response')
+const onExit = Symbol('onExit')
+
+interface WatchedRequest extends MiddyRequest {
+  [response]: unknown
+  [onExit]: ((request: MiddyRequest) => Promise<void> | void) | undefined
+}
+
+/** One pair of functions for all requests: with a pair of its own, each would be of a shape of its own to the engine. */
+const watchedResponse: PropertyDescriptor & ThisType<WatchedRequest> = {
+  configurable: true,
+  enumerable: true,
+  get() {
+    return this[response]
+  },
+  set(value: unknown) {
+    this[response] = value
+    const end = this[onExit]
+    if (!end || !('earlyResponse' in this)) return
+    this[onExit] = undefined
+    const ending = end(this)
+    // Middy returns it from an async function, and so awaits it.
+    if (ending && value !== undefined) this[response] = ending.then(() => value)
+  },
+}
+
 /**
  * When a hook answers in place of the handler, Middy skips all remaining ones, of which some would have ended the
  * scope. The assignment of the answer is the last that is seen of the request.
  */
 function onEarlyExit(request: MiddyRequest, end: (request: MiddyRequest) => Promise<void> | void): void {
-  let { response } = request
-  let exited = false
-  Object.defineProperty(request, 'response', {
-    configurable: true,
-    enumerable: true,
-    get: () => response,
-    set(value: unknown) {
-      response = value
-      if (exited || !('earlyResponse' in request)) return
-      exited = true
-      const ending = end(request)
-      // Middy returns it from an async function, and so awaits it.
-      if (ending && value !== undefined) response = ending.then(() => value)
-    },
-  })
+  const watched = request as WatchedRequest
+  watched[response] = request.response
+  watched[onExit] = end
+  Object.defineProperty(request, 'response', watchedResponse)
 }
 
 /** A policy that is also a Middy middleware: `.use(policy)` adds it to the scope of each invocation. */

@@ -95,9 +95,12 @@ test('the end is the same for everybody who asks', async () => {
 
 test('the end aborts the signal, also for those who listen between two calls', async () => {
   let idle: Scope | undefined
+  const listened: string[] = []
   await runInScope({}, (scope) => {
     idle = scope
+    scope.signal.addEventListener('abort', () => listened.push('end'))
   })
+  expect(listened).toEqual(['end'])
   expect(idle?.signal.reason).toMatchObject({ name: 'ScopeEndedError' })
   let busy: Scope | undefined
   await runInScope({}, (scope) => {

@@ -41,6 +41,8 @@ export interface Scope {
   guard(listener: () => void): void
   /** Refuses new calls, aborts the running ones, awaits what is held. Idempotent: every caller waits for the same drain. */
   end(): Promise<void>
+  /** @internal `signal`, for those who are told of the end only while a call of theirs is open. */
+  readonly callSignal: AbortSignal
   /** @internal Its own policies and, in a nested handler, those of the handler around it. */
   readonly policies: readonly Policy[]
   /** @internal The id of a call that begins. */
@@ -154,6 +156,8 @@ function createScope(
   const controller = new AbortController()
   let calls = 0
   let openCalls = 0
+  // An abort, and its error, cost more than all else at the end of an invocation.
+  let observed = false
   let ending: Promise<void> | undefined
 
   async function drain(): Promise<void> {
@@ -176,7 +180,11 @@ function createScope(
     deadlineMs,
     tenant: tenant ?? outer?.tenant,
     tags: { ...outer?.tags, ...tags },
-    signal: controller.signal,
+    callSignal: controller.signal,
+    get signal() {
+      observed = true
+      return controller.signal
+    },
     get ended() {
       return ending !== undefined
     },
@@ -208,7 +216,11 @@ function createScope(
       if (!ending) {
         // Set first: a listener of the abort that starts a call must be refused.
         ending = Promise.resolve()
-        controller.abort(openCalls > 0 ? endedError() : over)
+        if (openCalls > 0 || observed) {
+          controller.abort(
+            new ScopeEndedError('The invocation ended while this was running.', { code: 'scope_ended' }),
+          )
+        }
         if (held.size > 0) ending = drain()
       }
       return ending
@@ -231,13 +243,6 @@ function createScope(
   }
   return scope
 }
-
-function endedError(): ScopeEndedError {
-  return new ScopeEndedError('The invocation ended while the call was running.', { code: 'scope_ended' })
-}
-
-/** For those who only listen: an error of its own for every invocation costs more than all else at its end. */
-const over = endedError()
 
 /** Adds the policies whose names are not taken. */
 function withMissing(policies: readonly Policy[], others: readonly Policy[]): readonly Policy[] {
