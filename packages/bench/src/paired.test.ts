@@ -49,6 +49,19 @@ describe('paired', () => {
     expect(result.difference('ours', 'sdk').value).toBe(-640)
   })
 
+  test('gives each arm its turns and takes their mean, in an order that goes on turning', async () => {
+    const order: string[] = []
+    const result = await paired({
+      arms: ['a', 'b'],
+      rounds: 2,
+      turns: 2,
+      measure: async (arm) => order.push(arm),
+    })
+    expect(order).toEqual(['a', 'b', 'b', 'a', 'b', 'a', 'a', 'b'])
+    expect(result.arms.a.rounds).toEqual([2.5, 6.5])
+    expect(result.arms.b.rounds).toEqual([2.5, 6.5])
+  })
+
   test('runs one arm at a time', async () => {
     let running = 0
     await paired({

@@ -10,7 +10,14 @@ export interface PairedOptions<Arm extends string> {
   /** The first one is the baseline. */
   arms: readonly Arm[]
   rounds: number
-  /** Measures one arm once and answers the figure of that round, always above zero. */
+  /**
+   * How often each arm has its turn in a round; the round's figure is the mean. Short turns in quick succession meet
+   * the same moods of the machine.
+   *
+   * @default 1
+   */
+  turns?: number
+  /** Measures one arm for one turn; the figure is always above zero. */
   measure(arm: Arm, round: number): Promise<number>
   onRound?(round: number): void
 }
@@ -36,19 +43,26 @@ export interface Comparison {
 }
 
 /**
- * Measures all arms once in every round, one after the other, and compares them inside the round: what slows
- * the machine down for some seconds slows all arms of a round and leaves their ratio alone.
+ * Measures all arms in every round, one after the other, and compares them inside the round: what slows the
+ * machine down for some time slows all arms of a round and leaves their ratio alone.
  */
 export async function paired<Arm extends string>({
   arms,
   rounds,
+  turns = 1,
   measure,
   onRound,
 }: PairedOptions<Arm>): Promise<PairedResult<Arm>> {
   const figures = new Map<Arm, number[]>(arms.map((arm) => [arm, []]))
   for (let round = 0; round < rounds; round++) {
     onRound?.(round)
-    for (const arm of roundOrder(arms, round)) figures.get(arm)!.push(await measure(arm, round))
+    const sums = new Map<Arm, number>()
+    for (let turn = 0; turn < turns; turn++) {
+      for (const arm of roundOrder(arms, round * turns + turn)) {
+        sums.set(arm, (sums.get(arm) ?? 0) + (await measure(arm, round)))
+      }
+    }
+    for (const [arm, sum] of sums) figures.get(arm)!.push(sum / turns)
   }
   return summarize(figures)
 }

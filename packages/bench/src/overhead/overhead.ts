@@ -40,10 +40,10 @@ export const overhead: Bench = {
 }
 
 async function runMeasure(name: MeasureName, workers: Workers, { rounds, quick, progress }: BenchOptions) {
-  const { operation, maxTokens, latency, ...calls } = measures[name]
-  const callsPerRound = quick ? Math.ceil(calls.callsPerRound / 10) : calls.callsPerRound
-  const warmUpCalls = quick ? callsPerRound : calls.warmUpCalls
-  const perRound = operation === 'stream' && name !== 'firstToken' ? callsPerRound * maxTokens : callsPerRound
+  const { operation, maxTokens, latency, callsPerTurn, ...calls } = measures[name]
+  const turns = quick ? 1 : calls.turns
+  const warmUpCalls = quick ? callsPerTurn : calls.warmUpCalls
+  const perTurn = operation === 'stream' && name !== 'firstToken' ? callsPerTurn * maxTokens : callsPerTurn
   const check = workCheck({ operation, maxTokens })
 
   const callTo = async (endpoint: EndpointProcess, arm: AnyArm, count: number) => {
@@ -84,9 +84,10 @@ async function runMeasure(name: MeasureName, workers: Workers, { rounds, quick, 
     return paired({
       arms: [...workers.keys()],
       rounds,
+      turns,
       measure: async (arm) => {
-        const { cpuUs, firstTokenMs } = await callTo(endpoint, arm, callsPerRound)
-        return name === 'firstToken' ? firstTokenMs : cpuUs / perRound
+        const { cpuUs, firstTokenMs } = await callTo(endpoint, arm, callsPerTurn)
+        return name === 'firstToken' ? firstTokenMs : cpuUs / perTurn
       },
       onRound: (round) => {
         if (round % 5 === 0) progress(`${name}: round ${round + 1} of ${rounds}`)

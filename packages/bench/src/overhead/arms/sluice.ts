@@ -1,4 +1,3 @@
-import { BedrockRuntimeClient } from '@aws-sdk/client-bedrock-runtime'
 import middy from '@middy/core'
 import { modelInvocation } from '@sluice/model-invocation'
 import { bedrock } from '@sluice/model-invocation/bedrock'
@@ -10,9 +9,11 @@ import type { Arm, ArmSettings } from '../arm.ts'
  * event often makes several calls.
  */
 export function createArm({ url, region, modelId, prompt, maxTokens }: ArmSettings): Arm {
-  const client = new BedrockRuntimeClient({ endpoint: url, region })
+  // As it stands in every example: without a client of the user's, bedrock() makes its own from the environment.
+  process.env.AWS_REGION = region
+  process.env.AWS_ENDPOINT_URL_BEDROCK_RUNTIME = url
   const handler = middy<{ onText?: (piece: string) => void }>()
-    .use(modelInvocation({ model: bedrock(modelId, { client, maxTokens }) }))
+    .use(modelInvocation({ model: bedrock(modelId, { maxTokens }) }))
     .handler(async ({ onText }, { model }) => {
       if (onText === undefined) return (await model.invoke(prompt)).text
       const { text } = await model.stream(prompt)
