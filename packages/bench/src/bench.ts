@@ -2,6 +2,8 @@ export interface BenchOptions {
   rounds: number
   /** Fewer, smaller rounds: shows that the bench works, measures nothing. */
   quick: boolean
+  /** Without TLS, where a bench has it. */
+  plain: boolean
   /** Only these arms, beside the baseline; all when left out. */
   arms?: readonly string[]
   /** One line of progress for a human. */

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { BedrockOptions, Counters } from 'sluice/local'
+import type { Certificate } from './certificate.ts'
 
 export interface EndpointProcess {
   url: string
@@ -12,22 +13,26 @@ export interface EndpointProcess {
 }
 
 /** Starts the local Bedrock endpoint in its own process, so that its CPU is in nobody's figures. */
-export async function startEndpoint(options: BedrockOptions): Promise<EndpointProcess> {
-  const main = fileURLToPath(new URL('../../sluice/src/local/bedrock/main.ts', import.meta.url))
-  const child = spawn(process.execPath, [main, JSON.stringify(options)], {
+export async function startEndpoint(
+  options: BedrockOptions,
+  certificate?: Pick<Certificate, 'key' | 'cert'>,
+): Promise<EndpointProcess> {
+  const main = fileURLToPath(new URL('./endpoint.ts', import.meta.url))
+  const { key, cert } = certificate ?? {}
+  const child = spawn(process.execPath, [main, JSON.stringify({ options, key, cert })], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const exited = once(child, 'exit')
   const firstLine = once(createInterface(child.stdout), 'line').then(([line]) => line as string)
   const line = await Promise.race([firstLine, exited.then(() => undefined)])
   if (line === undefined) throw new Error('The local Bedrock endpoint did not start.')
-  const { url } = JSON.parse(line) as { url: string }
+  const { url, control } = JSON.parse(line) as { url: string; control: string }
 
   return {
     url,
     async takeCounters() {
-      const counters = (await (await fetch(`${url}/_sluice/counters`)).json()) as Counters
-      await fetch(`${url}/_sluice/reset`, { method: 'POST' })
+      const counters = (await (await fetch(`${control}/_sluice/counters`)).json()) as Counters
+      await fetch(`${control}/_sluice/reset`, { method: 'POST' })
       return counters
     },
     async close() {

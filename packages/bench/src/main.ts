@@ -16,6 +16,7 @@ Options:
   --quick         few, small rounds: a smoke test, not a result
   --rounds N      rounds per figure (31; fewer than 31 are not a result)
   --arms A,B      only these arms, beside the baseline
+  --plain         overhead: without TLS
   --help          this text`
 
 async function main(args: string[]): Promise<number> {
@@ -27,6 +28,7 @@ async function main(args: string[]): Promise<number> {
       quick: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       arms: { type: 'string' },
+      plain: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
@@ -45,6 +47,7 @@ async function main(args: string[]): Promise<number> {
   const report = await bench.run({
     rounds,
     quick: values.quick,
+    plain: values.plain,
     ...(values.arms === undefined ? {} : { arms: values.arms.split(',') }),
     progress: (line) =>
       console.error(`[${((performance.now() - started) / 1000).toFixed(0).padStart(3)} s] ${line}`),

@@ -1,4 +1,5 @@
 import { type Bench, type BenchOptions, type BenchReport, chooseArms } from '../bench.ts'
+import { type Certificate, createCertificate } from '../certificate.ts'
 import { type EndpointProcess, startEndpoint } from '../endpoint-process.ts'
 import { AA, type PairedResult, paired } from '../paired.ts'
 import { type ArmName, armModules } from './arm.ts'
@@ -22,24 +23,34 @@ export const overhead: Bench = {
   summary: 'CPU per buffered call and per streamed token, time to first token, beside the SDK and others',
   async run(options): Promise<BenchReport> {
     const arms = chooseArms(Object.keys(armModules) as ArmName[], options.arms)
+    // As Bedrock is reached: a session that is opened for every call pays for its handshake every time.
+    const certificate = options.plain ? undefined : await createCertificate()
+    const start = (arm: ArmName) => startWorker(arm, REGION, certificate?.file)
     const workers: Workers = new Map([
-      ...arms.map((arm): [ArmName, WorkerProcess] => [arm, startWorker(arm, REGION)]),
-      [AA, startWorker(arms[0]!, REGION)],
+      ...arms.map((arm): [ArmName, WorkerProcess] => [arm, start(arm)]),
+      [AA, start(arms[0]!)],
     ])
+    const run = (name: MeasureName) => runMeasure(name, workers, options, certificate)
     try {
       return overheadReport(arms, {
-        buffered: await runMeasure('buffered', workers, options),
-        token: await runMeasure('token', workers, options),
-        tokenAtOnce: await runMeasure('tokenAtOnce', workers, options),
-        firstToken: await runMeasure('firstToken', workers, options),
+        buffered: await run('buffered'),
+        token: await run('token'),
+        tokenAtOnce: await run('tokenAtOnce'),
+        firstToken: await run('firstToken'),
       })
     } finally {
+      await certificate?.remove()
       await Promise.all([...workers.values()].map((worker) => worker.close()))
     }
   },
 }
 
-async function runMeasure(name: MeasureName, workers: Workers, { rounds, quick, progress }: BenchOptions) {
+async function runMeasure(
+  name: MeasureName,
+  workers: Workers,
+  { rounds, quick, progress }: BenchOptions,
+  certificate: Certificate | undefined,
+) {
   const { operation, maxTokens, latency, callsPerTurn, ...calls } = measures[name]
   const turns = quick ? 1 : calls.turns
   const warmUpCalls = quick ? callsPerTurn : calls.warmUpCalls
@@ -55,7 +66,7 @@ async function runMeasure(name: MeasureName, workers: Workers, { rounds, quick, 
     endpointLatency: Measure['latency'],
     use: (endpoint: EndpointProcess) => Promise<Result>,
   ): Promise<Result> => {
-    const endpoint = await startEndpoint({ latency: endpointLatency })
+    const endpoint = await startEndpoint({ latency: endpointLatency }, certificate)
     try {
       for (const worker of workers.values()) {
         await worker.prepare(name, {

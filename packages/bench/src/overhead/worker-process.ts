@@ -19,10 +19,10 @@ export interface WorkerProcess {
  * runs in, and warming it up costs more than measuring. What one process is luckier in than the next (memory
  * layout, what was compiled when) is what the A/A arm shows.
  */
-export function startWorker(arm: ArmName, region: string): WorkerProcess {
+export function startWorker(arm: ArmName, region: string, authority?: string): WorkerProcess {
   const child = fork(fileURLToPath(new URL('./worker.ts', import.meta.url)), [arm], {
     execArgv: [],
-    env: lambdaEnvironment(region),
+    env: { ...lambdaEnvironment(region), ...(authority && { NODE_EXTRA_CA_CERTS: authority }) },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   const exited = once(child, 'exit')
