@@ -142,24 +142,24 @@ function openAttempt(request: ModelRequest, context: CallContext): OpenAttempt {
     const now = scope.clock.now()
     const known = seen.usage ?? (isBilled(sentAtMs, seen, error) ? undefined : noUsage)
     const usage = known ?? attempt.usage()
-    const partial = seen.contentEvents > 0 && !seen.complete
-    return {
+    const ended: { -readonly [Key in keyof Outcome]: Outcome[Key] } = {
       status,
       usage,
       estimated: known === undefined,
-      ...(known === undefined &&
-        request.maxTokens !== undefined && {
-          atMost: { ...usage, outputTokens: Math.max(usage.outputTokens, request.maxTokens) },
-        }),
-      partial,
+      partial: seen.contentEvents > 0 && !seen.complete,
       sent: sentAtMs !== undefined,
-      ...(seen.stopReason !== undefined && { stopReason: seen.stopReason }),
-      ...(error && { error }),
       durationMs: now - attempt.startedAtMs,
-      ...(sentAtMs !== undefined && { serviceMs: now - sentAtMs }),
-      ...(sentAtMs !== undefined &&
-        firstContentAtMs !== undefined && { firstContentMs: firstContentAtMs - sentAtMs }),
     }
+    if (known === undefined && request.maxTokens !== undefined) {
+      ended.atMost = { ...usage, outputTokens: Math.max(usage.outputTokens, request.maxTokens) }
+    }
+    if (seen.stopReason !== undefined) ended.stopReason = seen.stopReason
+    if (error) ended.error = error
+    if (sentAtMs !== undefined) {
+      ended.serviceMs = now - sentAtMs
+      if (firstContentAtMs !== undefined) ended.firstContentMs = firstContentAtMs - sentAtMs
+    }
+    return ended
   }
 
   function handOver(listener: (outcome: Outcome) => void | Promise<void>): void {
