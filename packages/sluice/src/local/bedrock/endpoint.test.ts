@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import { BedrockRuntimeClient, ConverseCommand, ConverseStreamCommand } from '@aws-sdk/client-bedrock-runtime'
 import { expect, test } from 'vitest'
 import { startBedrock } from './endpoint.ts'
@@ -62,17 +60,6 @@ test('close() ends open streams and frees the port', async () => {
   const again = await startBedrock({ port: bedrock.port })
   await again.close()
   await bedrock.idle()
-})
-
-test('main.ts tells its URL first and ends with its standard input', async () => {
-  const main = fileURLToPath(new URL('./main.ts', import.meta.url))
-  const child = spawn(process.execPath, [main, '{"latency":"none"}'], { stdio: ['pipe', 'pipe', 'inherit'] })
-  const [line] = (await once(child.stdout, 'data')) as [Buffer]
-  const { url } = JSON.parse(String(line)) as { url: string }
-  const answer = await clientFor({ url }).send(new ConverseCommand(say('Hi.')))
-  expect(answer.stopReason).toBe('end_turn')
-  child.stdin.end()
-  expect(await once(child, 'exit')).toEqual([0, null])
 })
 
 test.each([
