@@ -16,6 +16,11 @@ export default defineConfig([
   { ...shared, cwd: 'packages/core', entry: ['src/index.ts', 'src/testing.ts'] },
   { ...shared, cwd: 'packages/store', entry: ['src/index.ts', 'src/dynamodb.ts', 'src/testing.ts'] },
   { ...shared, cwd: 'packages/model-invocation', entry: ['src/index.ts', 'src/bedrock.ts'] },
+  { ...shared, cwd: 'packages/quota-throttle', entry: ['src/index.ts'] },
+  { ...shared, cwd: 'packages/timeout-guard', entry: ['src/index.ts'] },
+  { ...shared, cwd: 'packages/token-stream', entry: ['src/index.ts'] },
+  { ...shared, cwd: 'packages/cost-meter', entry: ['src/index.ts'] },
+  { ...shared, cwd: 'packages/event-sources', entry: ['src/index.ts'] },
   {
     ...shared,
     cwd: 'packages/sluice',

@@ -9,6 +9,7 @@ const inspected = Symbol.for('nodejs.util.inspect.custom')
 export type SluiceErrorCode =
   | 'aborted'
   | 'access_denied'
+  | 'budget_exceeded'
   | 'daily_quota_exceeded'
   | 'deadline_exceeded'
   | 'invalid_answer'
@@ -17,7 +18,9 @@ export type SluiceErrorCode =
   | 'model_failed'
   | 'no_scope'
   | 'not_found'
+  | 'payload_too_large'
   | 'policy_conflict'
+  | 'quota_exceeded'
   | 'scope_ended'
   | 'stream_interrupted'
   | 'throttled'

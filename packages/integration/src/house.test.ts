@@ -11,7 +11,12 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   core: [],
   store: ['@sluice/core'],
   'model-invocation': ['@sluice/core', '@sluice/store'],
-  sluice: ['@sluice/core', '@sluice/store', '@sluice/model-invocation'],
+  'quota-throttle': ['@sluice/core', '@sluice/store'],
+  'timeout-guard': ['@sluice/core'],
+  'token-stream': ['@sluice/core', '@sluice/store'],
+  'cost-meter': ['@sluice/core', '@sluice/store'],
+  'event-sources': ['@sluice/core'],
+  sluice: ['@sluice/core', '@sluice/store', '@sluice/model-invocation', '@sluice/cost-meter'],
 }
 
 interface Manifest {

@@ -127,6 +127,7 @@ export function requestTo({ model }: Candidate, request: ModelRequest): ModelReq
 export const switching: readonly SluiceErrorCode[] = [
   'throttled',
   'daily_quota_exceeded',
+  'quota_exceeded',
   'unavailable',
   'model_failed',
   'transport_failed',

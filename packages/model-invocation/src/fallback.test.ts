@@ -73,6 +73,7 @@ describe('which failures switch', () => {
   const switches: Record<SluiceErrorCode, boolean> = {
     throttled: true,
     daily_quota_exceeded: true,
+    quota_exceeded: true,
     unavailable: true,
     model_failed: true,
     transport_failed: true,
@@ -80,7 +81,9 @@ describe('which failures switch', () => {
     access_denied: true,
     not_found: true,
     aborted: false,
+    budget_exceeded: false,
     deadline_exceeded: false,
+    payload_too_large: false,
     invalid_request: false,
     invalid_answer: false,
     invalid_event: false,

@@ -12,7 +12,7 @@ export interface RetryOptions {
   /**
    * Which failures are tried again.
    *
-   * @default errors whose `retryable` is true
+   * @default errors whose `retryable` is true, but no refusal by our own throttle, which has already waited
    */
   readonly retryOn?: (error: unknown) => boolean
   /**
@@ -118,7 +118,7 @@ export function retry({
 }
 
 function isRetryable(error: unknown): boolean {
-  return SluiceError.is(error) && error.retryable
+  return SluiceError.is(error) && error.retryable && error.code !== 'quota_exceeded'
 }
 
 function isThrottle(error: unknown): boolean {

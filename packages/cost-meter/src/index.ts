@@ -1,0 +1,3 @@
+/** Middy middleware that turns the usage of model calls into money, and keeps budgets. */
+
+export {}

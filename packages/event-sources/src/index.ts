@@ -1,0 +1,3 @@
+/** Event sources for Middy handlers: queues, buckets, state machines and HTTP, each with what it can and cannot hand back. */
+
+export {}

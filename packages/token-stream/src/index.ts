@@ -1,0 +1,3 @@
+/** Middy middleware that streams tokens to the reader of a Lambda response. */
+
+export {}
