@@ -14,7 +14,7 @@ const shared = {
 
 export default defineConfig([
   { ...shared, cwd: 'packages/core', entry: ['src/index.ts', 'src/testing.ts'] },
-  { ...shared, cwd: 'packages/store', entry: ['src/index.ts', 'src/dynamodb.ts', 'src/testing.ts'] },
+  { ...shared, cwd: 'packages/store', entry: ['src/index.ts', 'src/dynamodb.ts', 'src/redis.ts', 'src/testing.ts'] },
   { ...shared, cwd: 'packages/model-invocation', entry: ['src/index.ts', 'src/bedrock.ts'] },
   { ...shared, cwd: 'packages/quota-throttle', entry: ['src/index.ts'] },
   { ...shared, cwd: 'packages/timeout-guard', entry: ['src/index.ts'] },
