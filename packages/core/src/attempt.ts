@@ -98,6 +98,7 @@ export async function sendAttempt(request: ModelRequest, context: AttemptContext
   let sent: Sent | undefined
   try {
     sent = await transport.send(request, context)
+    attempt.seen.terms = sent.terms
     if (sent.events) {
       return { output: sent.output, events: await openStream(attempt, sent, transport) }
     }
@@ -153,6 +154,7 @@ function openAttempt(request: ModelRequest, context: CallContext): OpenAttempt {
     if (known === undefined && request.maxTokens !== undefined) {
       ended.atMost = { ...usage, outputTokens: Math.max(usage.outputTokens, request.maxTokens) }
     }
+    if (seen.terms ?? request.terms) ended.terms = { ...request.terms, ...seen.terms }
     if (seen.stopReason !== undefined) ended.stopReason = seen.stopReason
     if (error) ended.error = error
     if (sentAtMs !== undefined) {

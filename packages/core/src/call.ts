@@ -2,7 +2,7 @@
 
 import { type Attempt, runAttempt, sendAttempt } from './attempt.ts'
 import { CallAbortedError, ScopeEndedError, type SluiceError } from './errors.ts'
-import type { CallOutcome, Outcome } from './outcome.ts'
+import type { CallOutcome, Outcome, Terms } from './outcome.ts'
 import { compose, type Policy } from './policy.ts'
 import { publishCall } from './records.ts'
 import type { Scope } from './scope.ts'
@@ -26,6 +26,8 @@ export interface ModelRequest {
   readonly maxTokens: number | undefined
   /** As the request sets it. Above 0, the same request may be answered differently; unset, the model has a default. */
   readonly temperature?: number | undefined
+  /** As the request asks for them. The outcome has those that were served. */
+  readonly terms?: Terms | undefined
   /** The provider's own input; for Bedrock the input of the command. */
   readonly payload: unknown
   readonly transport: Transport
@@ -51,6 +53,7 @@ export interface Sent {
   readonly output: unknown
   readonly usage?: Usage | undefined
   readonly stopReason?: string | undefined
+  readonly terms?: Terms | undefined
   /** Size of a whole answer in bytes of UTF-8: its length where the provider tells no usage. */
   readonly outputBytes?: number | undefined
   readonly events?: AsyncIterable<unknown> | undefined
@@ -65,6 +68,7 @@ export interface Seen {
   outputBytes: number
   usage: Usage | undefined
   stopReason: string | undefined
+  terms?: Terms | undefined
   /** True once the provider said that the answer is whole. A stream that ends before is cut, even when it ends politely. */
   complete: boolean
 }

@@ -39,7 +39,7 @@ export {
   type ScopeHooksOptions,
   scopeHooks,
 } from './middleware.ts'
-export type { CallOutcome, Outcome, Status } from './outcome.ts'
+export type { CallOutcome, Outcome, Status, Terms } from './outcome.ts'
 export {
   type AttemptPolicy,
   type AttemptStage,
@@ -50,7 +50,7 @@ export {
   type Policy,
   type Stage,
 } from './policy.ts'
-export type { AttemptRecord, CallRecord } from './records.ts'
+export { type AttemptRecord, attemptRecord, type CallRecord, callRecord } from './records.ts'
 export {
   currentAttempt,
   currentScope,

@@ -9,6 +9,16 @@ import type { Usage } from './usage.ts'
  */
 export type Status = 'answered' | 'left' | 'failed'
 
+/** Terms of service that change the price, in the provider's own words. What is absent is the default. */
+export interface Terms {
+  /** `priority`, `flex`, ... */
+  readonly serviceTier?: string | undefined
+  /** `optimized`, ... */
+  readonly latency?: string | undefined
+  /** The model that answers, where what is called chooses among several (a prompt router). */
+  readonly routedModelId?: string | undefined
+}
+
 /** The end of one attempt. Handed exactly once to every policy that took part. */
 export interface Outcome {
   readonly status: Status
@@ -18,6 +28,8 @@ export interface Outcome {
   readonly estimated: boolean
   /** Where `estimated`: the most that can have been billed. When AWS stops billing an abandoned call is not documented. */
   readonly atMost?: Usage
+  /** What the provider said that it served, else what was asked for. */
+  readonly terms?: Terms
   /** True when content was delivered but the answer did not reach its end. */
   readonly partial: boolean
   /** False when a policy refused before anything was sent. */

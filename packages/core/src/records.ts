@@ -13,7 +13,7 @@ export const attemptChannel: ReturnType<typeof channel> = channel('sluice:attemp
 /** @internal */
 export const callChannel: ReturnType<typeof channel> = channel('sluice:call')
 
-interface RecordOrigin extends Omit<ModelRequest, 'payload' | 'transport'> {
+interface RecordOrigin extends Omit<ModelRequest, 'payload' | 'transport' | 'terms'> {
   readonly callId: string
   readonly scopeId: string
   readonly requestId: string | undefined
@@ -51,29 +51,31 @@ export interface AttemptRecord extends RecordOrigin, WithoutError<Outcome> {
 export interface CallRecord extends RecordOrigin, WithoutError<CallOutcome> {}
 
 /** @internal */
-export function publishAttempt(
-  call: Call,
-  { request, number, startedAtMs }: Attempt,
-  outcome: Outcome,
-): void {
-  if (!attemptChannel.hasSubscribers) return
-  const record: AttemptRecord = {
-    ...origin(call, request, startedAtMs),
-    attempt: number,
-    ...described(outcome),
-  }
-  attemptChannel.publish(record)
+export function publishAttempt(call: Call, attempt: Attempt, outcome: Outcome): void {
+  if (attemptChannel.hasSubscribers) attemptChannel.publish(attemptRecord(call, attempt, outcome))
 }
 
 /** @internal */
 export function publishCall(call: Call, outcome: CallOutcome): void {
-  if (!callChannel.hasSubscribers) return
-  const record: CallRecord = { ...origin(call, call.request, call.startedAtMs), ...described(outcome) }
-  callChannel.publish(record)
+  if (callChannel.hasSubscribers) callChannel.publish(callRecord(call, outcome))
+}
+
+/** The record of an attempt, for a policy that writes one. */
+export function attemptRecord(
+  call: Call,
+  { request, number, startedAtMs }: Attempt,
+  outcome: Outcome,
+): AttemptRecord {
+  return { ...origin(call, request, startedAtMs), attempt: number, ...described(outcome) }
+}
+
+/** The record of a call, for a policy that writes one. */
+export function callRecord(call: Call, outcome: CallOutcome): CallRecord {
+  return { ...origin(call, call.request, call.startedAtMs), ...described(outcome) }
 }
 
 function origin({ id, scope }: Call, request: ModelRequest, startedAtMs: number): RecordOrigin {
-  const { payload, transport, ...descriptor } = request
+  const { payload, transport, terms, ...descriptor } = request
   const { id: scopeId, requestId, tenant, tags } = scope
   return { callId: id, scopeId, requestId, tenant, tags, startedAtMs, ...descriptor }
 }

@@ -54,6 +54,35 @@ test('the end waits until just before the deadline, when there is still time to 
   expect(clock.pending).toBe(0)
 })
 
+test('listeners to the end hear of it once, when what is held has settled, or time is up', async () => {
+  const clock = fakeClock()
+  const order: string[] = []
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const told = (name: string) => () => {
+    order.push(name)
+  }
+  const running = runInScope({ clock }, (scope) => {
+    scope.onEnd(told('listener'))
+    scope.hold(promise.then(told('held')))
+    scope.signal.addEventListener('abort', told('aborted'))
+    void scope.end()
+  }).then(told('over'))
+  await turn()
+  expect(order).toEqual(['aborted'])
+  resolve()
+  await running
+  expect(order).toEqual(['aborted', 'held', 'listener', 'over'])
+
+  const late = runInScope({ clock, deadlineMs: clock.now() + 100 }, (scope) => {
+    scope.onEnd(told('late'))
+    scope.hold(new Promise(() => {}))
+  })
+  await clock.advance(100)
+  await late
+  await runInScope({}, (scope) => scope.onEnd(told('idle')))
+  expect(order.slice(4)).toEqual(['late', 'idle'])
+})
+
 test('a deadline that has passed already waits for nothing', async () => {
   const clock = fakeClock()
   const running = runInScope({ clock, deadlineMs: clock.now() - 5 }, (scope) => {

@@ -39,6 +39,8 @@ export interface Scope {
   hold(work: Promise<unknown>): void
   /** Runs a listener that must not disturb anybody; what it throws becomes a warning. */
   guard(listener: () => void): void
+  /** Calls `listener` once, when the scope has ended and what was held has settled or time is up. Not one that comes later. */
+  onEnd(listener: () => void): void
   /** Refuses new calls, aborts the running ones, awaits what is held. Idempotent: every caller waits for the same drain. */
   end(): Promise<void>
   /** @internal `signal`, for those who are told of the end only while a call of theirs is open. */
@@ -153,6 +155,7 @@ function createScope(
   const policies: Policy[] = []
   const chains = new Map<readonly Policy[], ModelCall>()
   const held = new Set<Promise<unknown>>()
+  const endListeners: (() => void)[] = []
   const controller = new AbortController()
   let calls = 0
   let openCalls = 0
@@ -171,6 +174,10 @@ function createScope(
       if (!settled) break
     }
     overtime.abort()
+  }
+
+  function notify(): void {
+    for (const listener of endListeners) scope.guard(listener)
   }
 
   const scope: Scope = {
@@ -212,6 +219,9 @@ function createScope(
         warn(error)
       }
     },
+    onEnd(listener) {
+      endListeners.push(listener)
+    },
     end() {
       if (!ending) {
         // Set first: a listener of the abort that starts a call must be refused.
@@ -221,7 +231,8 @@ function createScope(
             new ScopeEndedError('The invocation ended while this was running.', { code: 'scope_ended' }),
           )
         }
-        if (held.size > 0) ending = drain()
+        if (held.size > 0) ending = drain().then(notify)
+        else notify()
       }
       return ending
     },

@@ -1,17 +1,26 @@
 /** Converse and ConverseStream. */
 
-import type { ConverseResponse, ConverseStreamOutput, TokenUsage } from '@aws-sdk/client-bedrock-runtime'
-import type { Seen, Usage } from '@sluice/core'
-import type { Description, Operation } from './operation.ts'
+import type {
+  ConverseResponse,
+  ConverseStreamMetadataEvent,
+  ConverseStreamOutput,
+  TokenUsage,
+} from '@aws-sdk/client-bedrock-runtime'
+import type { Seen, Terms, Usage } from '@sluice/core'
+import { type Description, type Operation, termsOf } from './operation.ts'
 
 export const converse: Operation = {
   name: 'Converse',
   describe,
-  sent: ({ output, stopReason, usage }: Pick<ConverseResponse, 'output' | 'stopReason' | 'usage'>) => ({
-    stopReason,
-    usage: usage && toUsage(usage),
-    outputBytes: bytesOf(output?.message?.content),
-  }),
+  sent(response: Omit<ConverseResponse, 'metrics'>) {
+    const { output, stopReason, usage } = response
+    return {
+      stopReason,
+      usage: usage && toUsage(usage),
+      outputBytes: bytesOf(output?.message?.content),
+      terms: servedTerms(response),
+    }
+  },
 }
 
 export const converseStream: Operation = {
@@ -27,6 +36,8 @@ interface ConverseInput {
   readonly messages?: readonly unknown[]
   readonly toolConfig?: unknown
   readonly inferenceConfig?: { readonly maxTokens?: number; readonly temperature?: number }
+  readonly serviceTier?: { readonly type?: string }
+  readonly performanceConfig?: { readonly latency?: string }
 }
 
 function describe(input: ConverseInput): Description {
@@ -35,7 +46,16 @@ function describe(input: ConverseInput): Description {
     inputBytes: bytesOf(input.system) + bytesOf(input.messages) + bytesOf(input.toolConfig),
     maxTokens: input.inferenceConfig?.maxTokens,
     temperature: input.inferenceConfig?.temperature,
+    terms: termsOf(input.serviceTier?.type, input.performanceConfig?.latency),
   }
+}
+
+function servedTerms({
+  serviceTier,
+  performanceConfig,
+  trace,
+}: Pick<ConverseStreamMetadataEvent, 'serviceTier' | 'performanceConfig' | 'trace'>): Terms | undefined {
+  return termsOf(serviceTier?.type, performanceConfig?.latency, trace?.promptRouter?.invokedModelId)
 }
 
 /** The usage of Bedrock in our buckets. Its `inputTokens` are those that the cache had no part in. */
@@ -67,6 +87,7 @@ function readEvent(event: unknown, seen: Seen): void {
   } else if (metadata?.usage) {
     // A later event that carries only metrics must not erase it.
     seen.usage = toUsage(metadata.usage)
+    seen.terms = servedTerms(metadata) ?? seen.terms
   }
 }
 

@@ -11,6 +11,7 @@ import {
   currentScope,
   insideAttempt,
   type Policy,
+  type Scope,
   SluiceError,
 } from '@sluice/core'
 import { retry } from '../retry.ts'
@@ -19,6 +20,7 @@ import { converse, converseStream } from './converse.ts'
 import { toSluiceError } from './errors.ts'
 import { invokeModel, invokeModelStream } from './invoke-model.ts'
 import { type Headers, type Operation, requestOf, sentOf, toModel } from './operation.ts'
+import { requestMetadataOf } from './request-metadata.ts'
 
 export interface GuardedOptions extends ClientOptions {
   /**
@@ -149,7 +151,7 @@ export function guarded<Client extends BedrockRuntimeClient>(
       const request = requestOf(operation, args.input, {
         async send(request, { attempt }) {
           attemptsMade = attempt.number
-          const input = request.payload as object
+          const input = withMetadata(operation, request.payload as object, scope)
           result = await insideAttempt(scope, attempt, () => next({ ...args, input }))
           return sentOf(operation, result.output, headersOf(result.response))
         },
@@ -176,6 +178,16 @@ export function guarded<Client extends BedrockRuntimeClient>(
   )
 
   return client
+}
+
+/** Says whose call it is. Where the caller has said so himself in JSON, that is left alone. */
+function withMetadata({ name }: Operation, input: object, scope: Scope): object {
+  const { requestMetadata: own } = input as { readonly requestMetadata?: Record<string, string> | string }
+  if (typeof own === 'string') return input
+  const metadata = requestMetadataOf(scope, own)
+  if (!metadata) return input
+  const inBody = name === 'Converse' || name === 'ConverseStream'
+  return { ...input, requestMetadata: inBody ? metadata : JSON.stringify(metadata) }
 }
 
 /** The body of the SDK's own, which an answer from a cache has lost, can be read as text. */

@@ -88,7 +88,7 @@ describe.each(families)('$name', (family) => {
 
 /** Runs chunks through the reader as core does. */
 function seenOf(...chunks: readonly object[]): Seen {
-  const { read } = invokeModelStream.sent(undefined as never, {})
+  const { read } = invokeModelStream.sent({} as never, {})
   const seen: Seen = {
     contentEvents: 0,
     outputBytes: 0,

@@ -1,17 +1,18 @@
 /** InvokeModel: opaque bodies, whose usage Bedrock tells beside them, in headers and in the last chunk. */
 
-import { noUsage, type Seen, type Usage } from '@sluice/core'
+import { noUsage, type Seen, type Terms, type Usage } from '@sluice/core'
 import { checkBodyFits } from './body-family.ts'
-import type { Description, Headers, Operation } from './operation.ts'
+import { type Description, type Headers, type Operation, termsOf } from './operation.ts'
 
 export const invokeModel: Operation = {
   name: 'InvokeModel',
   describe,
   checkModel: checkBodyFits,
-  sent: ({ body }: { readonly body: Uint8Array }, headers) => ({
+  sent: ({ body, ...terms }: Declared & { readonly body: Uint8Array }, headers) => ({
     usage: usageOf(headers),
     outputBytes: body.byteLength,
     stopReason: stopReasonIn(endsOf(body)),
+    terms: declaredTerms(terms),
   }),
 }
 
@@ -20,16 +21,27 @@ export const invokeModelStream: Operation = {
   events: 'body',
   describe,
   checkModel: checkBodyFits,
-  sent: () => ({ read: readChunk }),
+  sent: (terms: Declared) => ({ read: readChunk, terms: declaredTerms(terms) }),
 }
 
-function describe(input: { readonly modelId?: string; readonly body?: unknown }): Description {
+/** Terms of service, in inputs as in outputs. */
+interface Declared {
+  readonly serviceTier?: string | undefined
+  readonly performanceConfigLatency?: string | undefined
+}
+
+function declaredTerms({ serviceTier, performanceConfigLatency }: Declared): Terms | undefined {
+  return termsOf(serviceTier, performanceConfigLatency)
+}
+
+function describe(input: Declared & { readonly modelId?: string; readonly body?: unknown }): Description {
   // Whatever else is there is the SDK's to refuse.
   const body = typeof input.body === 'string' || input.body instanceof Uint8Array ? input.body : ''
   return {
     modelId: input.modelId ?? '',
     inputBytes: Buffer.byteLength(body),
     ...declaredIn(body),
+    terms: declaredTerms(input),
   }
 }
 

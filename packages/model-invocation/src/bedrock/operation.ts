@@ -1,6 +1,6 @@
 /** How an operation of Bedrock that runs a model is described to policies, and how its answers are read. */
 
-import { estimateInputTokens, type ModelRequest, type Sent, type Transport } from '@sluice/core'
+import { estimateInputTokens, type ModelRequest, type Sent, type Terms, type Transport } from '@sluice/core'
 import { baseModelOf } from './model-id.ts'
 
 /** Response headers, some of which the SDK does not model. */
@@ -12,6 +12,7 @@ export interface Description {
   readonly inputBytes: number
   readonly maxTokens: number | undefined
   readonly temperature: number | undefined
+  readonly terms?: Terms | undefined
 }
 
 export interface Operation {
@@ -27,7 +28,7 @@ export interface Operation {
 
 /** An input of the SDK as policies see it. */
 export function requestOf(operation: Operation, input: object, transport: Transport): ModelRequest {
-  const { modelId, inputBytes, maxTokens, temperature } = operation.describe(input as never)
+  const { modelId, inputBytes, maxTokens, temperature, terms } = operation.describe(input as never)
   const baseModelId = baseModelOf(modelId)
   return {
     provider: 'bedrock',
@@ -39,6 +40,7 @@ export function requestOf(operation: Operation, input: object, transport: Transp
     estimatedInputTokens: estimateInputTokens(baseModelId, inputBytes),
     maxTokens,
     temperature,
+    terms,
     payload: input,
     transport,
   }
@@ -49,6 +51,20 @@ export function toModel(operation: Operation): NonNullable<Transport['withModel'
   return function withModel({ modelId: from, payload, transport }, modelId) {
     operation.checkModel?.(from, modelId)
     return requestOf(operation, { ...(payload as object), modelId }, transport)
+  }
+}
+
+/** Terms of service as far as they are told; undefined where nothing is. */
+export function termsOf(
+  serviceTier: string | undefined,
+  latency: string | undefined,
+  routedModelId?: string | undefined,
+): Terms | undefined {
+  if (serviceTier === undefined && latency === undefined && routedModelId === undefined) return undefined
+  return {
+    ...(serviceTier !== undefined && { serviceTier }),
+    ...(latency !== undefined && { latency }),
+    ...(routedModelId !== undefined && { routedModelId }),
   }
 }
 
