@@ -79,8 +79,8 @@ test('listeners to the end hear of it once, when what is held has settled, or ti
   })
   await clock.advance(100)
   await late
-  await runInScope({}, (scope) => scope.onEnd(told('idle')))
-  expect(order.slice(4)).toEqual(['late', 'idle'])
+  await runInScope({}, (scope) => scope.onEnd(() => scope.hold(turn().then(told('held by a listener')))))
+  expect(order.slice(4)).toEqual(['late', 'held by a listener'])
 })
 
 test('a deadline that has passed already waits for nothing', async () => {

@@ -10,6 +10,7 @@ import type { ModelCall } from './call.ts'
 import { type Clock, sleep, systemClock } from './clock.ts'
 import { ScopeEndedError, SluiceError } from './errors.ts'
 import { checkPolicy, type Policy } from './policy.ts'
+import { observeHeld } from './statistics.ts'
 
 export interface ScopeOptions {
   /** Shown in records. Default: none. */
@@ -26,8 +27,11 @@ export interface Scope {
   readonly id: string
   readonly requestId: string | undefined
   readonly clock: Clock
-  /** Milliseconds since the epoch; `Infinity` where there is none. */
-  readonly deadlineMs: number
+  /**
+   * When model calls must be over, in milliseconds since the epoch; `Infinity` where there is no end. A middleware may
+   * lower it, to leave time for what has to be written afterwards: the drain at the end has until the invocation's own.
+   */
+  deadlineMs: number
   tenant: string | undefined
   tags: Readonly<Record<string, string>>
   /** Aborts when the scope ends. */
@@ -39,7 +43,10 @@ export interface Scope {
   hold(work: Promise<unknown>): void
   /** Runs a listener that must not disturb anybody; what it throws becomes a warning. */
   guard(listener: () => void): void
-  /** Calls `listener` once, when the scope has ended and what was held has settled or time is up. Not one that comes later. */
+  /**
+   * Calls `listener` once, when the scope has ended and what was held has settled or time is up. What it holds then is
+   * awaited as well. One that comes after the end is never called.
+   */
   onEnd(listener: () => void): void
   /** Refuses new calls, aborts the running ones, awaits what is held. Idempotent: every caller waits for the same drain. */
   end(): Promise<void>
@@ -176,15 +183,17 @@ function createScope(
     overtime.abort()
   }
 
-  function notify(): void {
+  async function finish(): Promise<void> {
+    if (held.size > 0) await drain()
     for (const listener of endListeners) scope.guard(listener)
+    if (held.size > 0) await drain()
   }
 
   const scope: Scope = {
     id,
     requestId,
     clock,
-    deadlineMs,
+    deadlineMs: Math.min(deadlineMs, outer?.deadlineMs ?? Infinity),
     tenant: tenant ?? outer?.tenant,
     tags: { ...outer?.tags, ...tags },
     callSignal: controller.signal,
@@ -209,7 +218,12 @@ function createScope(
       policies.push(policy)
     },
     hold(work) {
-      const settled = work.catch(warn).finally(() => held.delete(settled))
+      const sinceMs = clock.now()
+      const settled = work.catch(warn).finally(() => {
+        held.delete(settled)
+        // What a sandbox slept over teaches no more than that it did not settle in time.
+        observeHeld(Math.min(clock.now(), deadlineMs) - sinceMs)
+      })
       held.add(settled)
     },
     guard(listener) {
@@ -231,8 +245,7 @@ function createScope(
             new ScopeEndedError('The invocation ended while this was running.', { code: 'scope_ended' }),
           )
         }
-        if (held.size > 0) ending = drain().then(notify)
-        else notify()
+        if (held.size > 0 || endListeners.length > 0) ending = finish()
       }
       return ending
     },
