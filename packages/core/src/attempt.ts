@@ -31,6 +31,10 @@ export interface Attempt {
   readonly seen: Readonly<Seen>
   /** Aborts with the call, and by `abort`. */
   readonly signal: AbortSignal
+  /** True while its caller waits for it: for the answer, or for the next event of its stream. */
+  readonly waiting: boolean
+  /** As the provider told it, else as it was seen. */
+  usage(): Usage
   /** Ends the attempt now; the caller's promise or iteration rejects with `reason`. */
   abort(reason: SluiceError): void
   /**
@@ -52,8 +56,6 @@ export interface OpenAttempt extends Attempt {
   onAbort: ((reason: Error) => void) | undefined
   readonly context: CallContext
   sending(): void
-  /** As the provider told it, else as it was seen. */
-  usage(): Usage
   note(event: unknown, read: (event: unknown, seen: Seen) => void): void
   end(status: Status, error?: Error): void
   /** The answer is whole and only its usage is outstanding: the end of the scope waits for it instead of aborting it. */
@@ -180,6 +182,9 @@ function openAttempt(request: ModelRequest, context: CallContext): OpenAttempt {
     signal: controller.signal,
     handedOver: false,
     onAbort: undefined,
+    get waiting() {
+      return attempt.onAbort !== undefined
+    },
     get ended() {
       return outcome !== undefined
     },

@@ -28,6 +28,8 @@ export interface ModelRequest {
   readonly temperature?: number | undefined
   /** As the request asks for them. The outcome has those that were served. */
   readonly terms?: Terms | undefined
+  /** True when a part of the answer is better than none, for a caller who streams it. */
+  readonly acceptsPartial?: boolean | undefined
   /** The provider's own input; for Bedrock the input of the command. */
   readonly payload: unknown
   readonly transport: Transport
@@ -45,6 +47,8 @@ export interface Transport {
    * @throws SluiceError with the code `invalid_request` when the payload is written for one family of models only
    */
   withModel?(request: ModelRequest, modelId: string): ModelRequest
+  /** The same request with another maximum of output tokens. Absent where the payload is not understood. */
+  withMaxTokens?(request: ModelRequest, maxTokens: number): ModelRequest
 }
 
 /** What came back. Without `events` the answer is whole; with them it is being streamed. */

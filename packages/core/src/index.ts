@@ -15,7 +15,7 @@ export {
   type Sent,
   type Transport,
 } from './call.ts'
-export { abortError, type Clock, sleep, systemClock } from './clock.ts'
+export { abortError, type Clock, sleep, systemClock, untilAborted } from './clock.ts'
 export {
   type AnswerIssue,
   CallAbortedError,
@@ -59,15 +59,23 @@ export {
   type Scope,
   type ScopeOptions,
 } from './scope.ts'
+export { type SettleOptions, settleRecords } from './settle-records.ts'
 export {
+  type FinishContext,
   type FulfilledRecord,
   outcomesById,
   type RecordOutcome,
-  type SettleOptions,
   type Source,
   type SourceRecord,
-  settleRecords,
   type UnfulfilledRecord,
 } from './source.ts'
-export { estimateInputTokens, type ModelStatistics, statisticsOf } from './statistics.ts'
+export {
+  answerSoFar,
+  type RecordContext,
+  type SourceHandler,
+  type SourceHandlerOptions,
+  sourceHandler,
+} from './source-handler.ts'
+export { readWith, type StandardIssue, type StandardResult, type StandardSchema } from './standard-schema.ts'
+export { estimateInputTokens, heldMsP99, type ModelStatistics, statisticsOf } from './statistics.ts'
 export { addUsage, noUsage, promptTokens, type Usage } from './usage.ts'

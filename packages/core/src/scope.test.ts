@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
-import { callModel, currentScope, runInScope, type Scope, scopeHooks } from './index.ts'
-import { fakeClock, fakeModel } from './testing.ts'
+import { callModel, currentScope, heldMsP99, runInScope, type Scope, scopeHooks, sleep } from './index.ts'
+import { fakeClock, fakeModel, resetStatistics } from './testing.ts'
 
 const warnings: Error[] = []
 const onWarning = (warning: Error) => {
@@ -196,4 +196,58 @@ test('a hook that throws while it enters leaves a scope that onError ends', asyn
   expect(scope?.ended).toBe(false)
   await hooks.onError(request)
   expect(scope?.ended).toBe(true)
+})
+
+test('a deadline that a middleware has lowered leaves the drain the time of the invocation', async () => {
+  const clock = fakeClock()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let over = false
+  const running = runInScope({ clock, deadlineMs: clock.now() + 1_000 }, (scope) => {
+    scope.deadlineMs -= 900
+    scope.hold(promise)
+  }).then(() => {
+    over = true
+  })
+  await clock.advance(900)
+  expect(over).toBe(false)
+  resolve()
+  await running
+})
+
+test('how long what is held takes is learned, and no longer than the invocation lasts', async () => {
+  resetStatistics()
+  expect(heldMsP99()).toBeUndefined()
+  const clock = fakeClock()
+  const held: Promise<void>[] = []
+  const running = runInScope({ clock, deadlineMs: clock.now() + 1_000 }, (scope) => {
+    for (const durationMs of [40, 120, 60_000]) {
+      held.push(sleep(clock, durationMs, new AbortController().signal))
+      scope.hold(held.at(-1) as Promise<void>)
+    }
+  })
+  await clock.advance(120)
+  expect(heldMsP99()).toBe(120)
+  await clock.advance(60_000)
+  await running
+  expect(heldMsP99()).toBe(1_000)
+  await runInScope({ clock }, async (scope) => {
+    for (let i = 0; i < 128; i++) scope.hold(Promise.resolve())
+  })
+  expect(heldMsP99()).toBe(0)
+})
+
+test('a handler inside of another one has no more time than that one', () => {
+  const context = { awsRequestId: 'nested', getRemainingTimeInMillis: () => 10_000 }
+  const deadlines: number[] = []
+  const hooks = (enter: (scope: Scope) => void) =>
+    scopeHooks({ name: 'test', clock: fakeClock(5_000), enter })
+  const outer = hooks((scope) => {
+    scope.deadlineMs = 9_000
+    const inner = hooks(({ deadlineMs }) => deadlines.push(deadlineMs))
+    const request = { event: {}, context, response: undefined }
+    inner.before(request)
+    inner.after(request)
+  })
+  outer.before({ event: {}, context, response: undefined })
+  expect(deadlines).toEqual([9_000])
 })

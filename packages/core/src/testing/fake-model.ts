@@ -66,6 +66,7 @@ export function fakeModel(...scripts: readonly FakeScript[]): FakeModel {
         ? thrown
         : new SluiceError('The fake model failed.', { code: 'unexpected', cause: thrown }),
     withModel: (request, modelId) => ({ ...request, modelId, baseModelId: modelId }),
+    withMaxTokens: (request, maxTokens) => ({ ...request, maxTokens }),
   }
 
   return {
