@@ -6,9 +6,10 @@ export type { LocalGuardrail } from './bedrock/guardrail.ts'
 export type { Latency } from './bedrock/latency.ts'
 export type { ModelLimits } from './bedrock/models.ts'
 export type { QuotaRule } from './bedrock/quota.ts'
-export type { LocalModel, ModelRequest, Operation, Piece } from './bedrock/request.ts'
+export type { LocalModel, ModelRequest, Operation, Piece, ServiceOperation } from './bedrock/request.ts'
 export type { BucketDefinition, FailedNotification, LocalBucket } from './bucket.ts'
 export type { EventSourceMappingCounters, EventSourceMappingOptions } from './event-source-mapping.ts'
+export type { JsonServiceControl, JsonServiceOptions } from './json-service.ts'
 export type { ManagedInstances } from './lambda/environment.ts'
 export type {
   InvokeOptions,
@@ -25,4 +26,10 @@ export type { ResponseHead, ResponseStream, WhenReaderLeaves } from './lambda/re
 export type { SandboxState } from './lambda/sandbox.ts'
 export type { LocalQueue, OutgoingMessage, QueueDefinition } from './queue.ts'
 export { type Local, type LocalOptions, startLocal } from './start-local.ts'
+export {
+  type LocalStepFunctions,
+  type StepFunctionsOptions,
+  startStepFunctions,
+} from './step-functions/endpoint.ts'
+export type { TaskOptions, TaskResult, WaitingTask } from './step-functions/tasks.ts'
 export type { StoredMessage } from './storage-server.ts'

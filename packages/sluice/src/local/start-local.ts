@@ -6,6 +6,11 @@ import { type FunctionContext, type LocalFunction, type LogLine, startFunction }
 import type { FunctionDefinition } from './lambda/function-definition.ts'
 import { startReaper } from './lambda/reaper.ts'
 import { type LocalQueue, type QueueDefinition, startQueue } from './queue.ts'
+import {
+  type LocalStepFunctions,
+  type StepFunctionsOptions,
+  startStepFunctions,
+} from './step-functions/endpoint.ts'
 import { startStorageServer } from './storage-server.ts'
 
 export interface LocalOptions<
@@ -15,6 +20,8 @@ export interface LocalOptions<
 > {
   /** The Bedrock endpoint; it is always there. */
   readonly bedrock?: BedrockOptions
+  /** The callbacks of Step Functions; they are always there. */
+  readonly stepFunctions?: StepFunctionsOptions
   /** By name. */
   readonly functions?: Readonly<Record<FunctionName, FunctionDefinition>>
   /** By name. */
@@ -27,6 +34,7 @@ export interface LocalOptions<
 
 export interface Local<FunctionName extends string, QueueName extends string, BucketName extends string> {
   readonly bedrock: LocalBedrock
+  readonly stepFunctions: LocalStepFunctions
   readonly functions: Readonly<Record<FunctionName, LocalFunction>>
   readonly queues: Readonly<Record<QueueName, LocalQueue>>
   readonly buckets: Readonly<Record<BucketName, LocalBucket>>
@@ -81,11 +89,13 @@ export async function startLocal<
     const reaper = closing(startReaper())
     const bedrock = closing(await startBedrock(options.bedrock))
     const storage = closing(await startStorageServer())
+    const stepFunctions = closing(await startStepFunctions(options.stepFunctions))
     const environment = {
       ...localCredentials,
       AWS_ENDPOINT_URL_BEDROCK_RUNTIME: bedrock.url,
       AWS_ENDPOINT_URL_SQS: storage.url,
       AWS_ENDPOINT_URL_S3: storage.url,
+      AWS_ENDPOINT_URL_SFN: stepFunctions.url,
     }
     const context: FunctionContext = { bundler, reaper, environment, ...(onLog && { onLog }) }
     const startedFunctions = await startEach(functions, async (name, definition) =>
@@ -95,6 +105,7 @@ export async function startLocal<
       name === undefined ? undefined : startedFunctions[name]
     return {
       bedrock,
+      stepFunctions,
       functions: startedFunctions,
       queues: await startEach(queues, async (name, definition) =>
         closing(await startQueue(name, definition, storage, target(definition))),

@@ -1,5 +1,5 @@
 /** The endpoint's own account of what it was asked and what it produced; checks trust it before all others. */
-import type { Operation } from './request.ts'
+import type { ServiceOperation } from './request.ts'
 
 /** What was counted for one model, or in total. */
 export interface Tally {
@@ -40,7 +40,7 @@ export interface RequestRecord {
   /** Milliseconds since the epoch. */
   at: number
   modelId: string
-  operation: Operation | 'unknown'
+  operation: ServiceOperation | 'unknown'
   /** `http1` or `http2`. */
   transport: 'http1' | 'http2'
   /** HTTP status sent, 0 if none was. */

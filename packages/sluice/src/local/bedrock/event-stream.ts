@@ -27,14 +27,27 @@ export function eventFrame(eventType: string, json: string): Buffer {
   return frame(headers, json)
 }
 
+/** An event whose payload is bytes as they are. */
+export function bytesFrame(eventType: string, bytes: Uint8Array): Buffer {
+  const headers = {
+    ':event-type': eventType,
+    ':content-type': 'application/octet-stream',
+    ':message-type': 'event',
+  }
+  return frame(headerBlock(headers), bytes)
+}
+
 /** A modelled exception inside a stream; `member` is spelt as the union member, e.g. `throttlingException`. */
-export function exceptionFrame(member: string, message: string): Buffer {
+export function exceptionFrame(member: string, message: string, errorCode?: string): Buffer {
   const headers = {
     ':exception-type': member,
     ':content-type': 'application/json',
     ':message-type': 'exception',
   }
-  return frame(headerBlock(headers), JSON.stringify({ message }))
+  return frame(
+    headerBlock(headers),
+    JSON.stringify({ message, ...(errorCode && { Message: message, ErrorCode: errorCode }) }),
+  )
 }
 
 /** An error that the model of the service does not list: code and message travel in the headers. */
@@ -47,7 +60,7 @@ function headerBlock(headers: Record<string, string>): Buffer {
   return Buffer.from(codec.formatHeaders(Object.fromEntries(typed)))
 }
 
-function frame(headers: Buffer, payload: string): Buffer {
+function frame(headers: Buffer, payload: string | Uint8Array): Buffer {
   const payloadBytes = Buffer.byteLength(payload)
   const length = PRELUDE_BYTES + headers.length + payloadBytes + CHECKSUM_BYTES
   const message = Buffer.allocUnsafe(length)
@@ -55,7 +68,9 @@ function frame(headers: Buffer, payload: string): Buffer {
   message.writeUInt32BE(headers.length, 4)
   message.writeUInt32BE(crc32(message.subarray(0, 8)), 8)
   headers.copy(message, PRELUDE_BYTES)
-  message.write(payload, PRELUDE_BYTES + headers.length, 'utf8')
+  const start = PRELUDE_BYTES + headers.length
+  if (typeof payload === 'string') message.write(payload, start, 'utf8')
+  else message.set(payload, start)
   message.writeUInt32BE(crc32(message.subarray(0, length - CHECKSUM_BYTES)), length - CHECKSUM_BYTES)
   return message
 }

@@ -1,6 +1,6 @@
 /** Faults by rule: what they are and which requests they strike. */
 import type { ResetCode } from './exchange.ts'
-import type { Operation } from './request.ts'
+import type { ServiceOperation } from './request.ts'
 
 /** What goes wrong. `afterEvents` counts the events of a stream already sent; it has no meaning for a whole answer. */
 export type Fault =
@@ -23,7 +23,15 @@ export type Fault =
   /** An event that no SDK knows, between two others. */
   | { fault: 'unknownEvent'; afterEvents?: number }
   /** An exception inside the stream; `unmodelled` spells it as an error that the service does not list. */
-  | { fault: 'streamException'; afterEvents?: number; name?: string; message?: string; unmodelled?: boolean }
+  | {
+      fault: 'streamException'
+      afterEvents?: number
+      name?: string
+      message?: string
+      unmodelled?: boolean
+      /** SageMaker tells apart by it why a stream broke. */
+      errorCode?: string
+    }
   /** HTTP/2 GOAWAY: this request is refused, or `processed` on a connection that takes no more after it. */
   | { fault: 'goaway'; processed?: boolean }
   /** HTTP/2 RST_STREAM with REFUSED_STREAM; over HTTP/1.1 the connection is dropped before any answer. */
@@ -35,9 +43,9 @@ export type Fault =
 
 /** Which requests a fault strikes; everything that is given must hold. */
 export interface FaultMatch {
-  /** A model id; `*` at its end stands for any rest. */
+  /** A model id, or the name of an endpoint or a job; `*` at its end stands for any rest. */
   model?: string
-  operation?: Operation | readonly Operation[]
+  operation?: ServiceOperation | readonly ServiceOperation[]
   /** Spare the first so many matching requests. */
   skip?: number
   /** Only so many matching requests. */
@@ -53,7 +61,7 @@ export interface FaultMatch {
 /** What a rule may look at. */
 export interface FaultSubject {
   modelId: string
-  operation: Operation
+  operation: ServiceOperation
   transport: 'http1' | 'http2'
   inputTokens: number
   sdkAttempt?: number

@@ -8,6 +8,23 @@ export type Operation =
   | 'invoke-with-response-stream'
   | 'count-tokens'
 
+/** The operations of all services of the local cloud that have faults. */
+export type ServiceOperation =
+  | Operation
+  | 'invocations'
+  | 'invocations-response-stream'
+  | 'async-invocations'
+  | 'CreateTransformJob'
+  | 'DescribeTransformJob'
+  | 'StopTransformJob'
+  | 'CreateModelInvocationJob'
+  | 'GetModelInvocationJob'
+  | 'ListModelInvocationJobs'
+  | 'StopModelInvocationJob'
+  | 'SendTaskSuccess'
+  | 'SendTaskFailure'
+  | 'SendTaskHeartbeat'
+
 /** A JSON value as it comes from a body. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json | undefined }
 

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { answerStream, answerWhole, sendWhole } from './answer.ts'
 import type { Clock } from './clock.ts'
 import type { Account, RequestEntry } from './counters.ts'
-import { exceptionFrame } from './event-stream.ts'
 import type { Exchange } from './exchange.ts'
+import { fail } from './failure.ts'
 import type { Faults } from './faults.ts'
 import { type GuardrailChoice, type LocalGuardrail, runGuardrail } from './guardrail.ts'
 import { parseJson } from './json.ts'
@@ -152,35 +152,6 @@ async function answer(
     // What broke before the model saw it is not charged.
     entry.settled(hold.settle(generating ? record.outputTokens : undefined))
   }
-}
-
-/** Answers with an error, or notes that nobody waits for an answer any more. Tells the outcome. */
-function fail(exchange: Exchange, { record, sent }: RequestEntry, error: unknown): string {
-  if (exchange.signal.aborted || (error as Error)?.name === 'AbortError') {
-    record.aborted = true
-    return 'aborted'
-  }
-  const known =
-    error instanceof ServiceError
-      ? error
-      : new ServiceError('InternalServerException', 500, `The local endpoint failed: ${error}`)
-  if (record.status !== 0) {
-    // The headers are gone and so is the status; only streams can fail this late.
-    exchange.end(exceptionFrame('internalServerException', known.message))
-    return known.name
-  }
-  record.status = known.status
-  const bytes = Buffer.from(JSON.stringify({ message: known.message }))
-  sent(bytes.length)
-  exchange.head(known.status, {
-    'content-type': 'application/json',
-    'content-length': String(bytes.length),
-    'x-amzn-requestid': record.id,
-    'x-amzn-errortype': `${known.name}:http://internal.amazon.com/coral/com.amazon.bedrock/`,
-    ...known.headers,
-  })
-  exchange.end(bytes)
-  return known.name === 'ThrottlingException' ? 'throttled' : known.name
 }
 
 /** Converse's body is read by the front of the service, which has an exception of its own for what it cannot read. */

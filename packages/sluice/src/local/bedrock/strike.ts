@@ -118,9 +118,9 @@ function actOf(fault: WithinAnswer, exchange: Exchange, clock: Clock): FaultInAn
       return async (next) => Buffer.concat([eventFrame('somethingNewEvent', '{"novelty":true}'), next])
     case 'streamException':
       return async (_next, { begin }) => {
-        const { name = 'throttlingException', message = TOO_MANY_REQUESTS, unmodelled } = fault
+        const { name = 'throttlingException', message = TOO_MANY_REQUESTS, unmodelled, errorCode } = fault
         begin()
-        exchange.end(unmodelled ? errorFrame(name, message) : exceptionFrame(name, message))
+        exchange.end(unmodelled ? errorFrame(name, message) : exceptionFrame(name, message, errorCode))
         return undefined
       }
   }
