@@ -49,3 +49,13 @@ export function abortError(signal: AbortSignal): Error {
   if (reason instanceof Error && 'code' in reason && 'retryable' in reason) return reason
   return new CallAbortedError('The call was aborted by its signal.', { code: 'aborted', cause: reason })
 }
+
+/** What `work` comes to, or the signal's reason as soon as it aborts: for work that nobody else may or can stop. */
+export function untilAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(abortError(signal))
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+    if (signal.aborted) return onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+}

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { CallAbortedError, InvalidEventError, ModelError, ModelThrottledError } from './errors.ts'
-import { type RecordOutcome, type Source, type SourceRecord, settleRecords } from './source.ts'
+import {
+  CallAbortedError,
+  InvalidEventError,
+  ModelError,
+  ModelThrottledError,
+  SluiceError,
+} from './errors.ts'
+import { settleRecords } from './settle-records.ts'
+import type { RecordOutcome, Source, SourceRecord } from './source.ts'
 import { type SourceHarness, sourceConformance } from './testing.ts'
 
 function recordsOf(count: number, group?: (at: number) => string): SourceRecord<number>[] {
@@ -88,7 +95,7 @@ describe('settleRecords', () => {
       async (at) => {
         throw errors[at]
       },
-      { concurrency: 1 },
+      { concurrency: 4 },
     )
     expect(outcomes).toEqual([
       { id: 'r0', status: 'deferred', reason: errors[0], retryAfterMs: 1234 },
@@ -121,17 +128,80 @@ describe('settleRecords', () => {
     ])
   })
 
-  test('once aborted, begins no more', async () => {
+  test('once aborted, begins no more and waits for none', async () => {
     const controller = new AbortController()
     const outcomes = await settleRecords(
-      recordsOf(3),
-      async (at) => {
-        if (at === 0) controller.abort()
-        return at
+      recordsOf(4),
+      (at) => {
+        if (at === 1) controller.abort()
+        return at === 0 ? Promise.resolve(at) : new Promise(() => {})
       },
       { concurrency: 1, signal: controller.signal },
     )
-    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'deferred', 'deferred'])
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'deferred', 'deferred', 'deferred'])
+  })
+
+  test('what fails after it was given up disturbs nobody', async () => {
+    const controller = new AbortController()
+    const late = Promise.withResolvers<never>()
+    const settled = settleRecords(recordsOf(1), () => late.promise, {
+      concurrency: 1,
+      signal: controller.signal,
+    })
+    controller.abort()
+    expect(await settled).toMatchObject([{ status: 'deferred', reason: { name: 'AbortError' } }])
+    late.reject(new Error('late'))
+  })
+
+  test.each([
+    ['quota_exceeded', undefined, true],
+    ['quota_exceeded', 5_000, true],
+    ['throttled', 5_000, true],
+    ['throttled', undefined, false],
+    ['unavailable', 5_000, false],
+  ] as const)(
+    '%s, to be tried again in %s ms: none is begun any more is %s',
+    async (code, retryAfterMs, stops) => {
+      const begun: number[] = []
+      const outcomes = await settleRecords(
+        recordsOf(4),
+        async (at) => {
+          begun.push(at)
+          if (at === 1) throw new SluiceError('no', { code, retryable: true, retryAfterMs })
+          return at
+        },
+        { concurrency: 1 },
+      )
+      expect(begun).toEqual(stops ? [0, 1] : [0, 1, 2, 3])
+      expect(outcomes.map(({ status }) => status)).toEqual(
+        stops
+          ? ['fulfilled', 'deferred', 'deferred', 'deferred']
+          : ['fulfilled', 'deferred', 'fulfilled', 'fulfilled'],
+      )
+      if (stops) {
+        expect(outcomes[3]).toMatchObject({
+          reason: { code: 'quota_exceeded', retryable: true, unbilled: true },
+          ...(retryAfterMs && { retryAfterMs }),
+        })
+      }
+    },
+  )
+
+  test('where the position is what is handed back, nothing after the first that is not done is begun', async () => {
+    const begun: number[] = []
+    const told: string[] = []
+    const outcomes = await settleRecords(
+      recordsOf(4),
+      async (at) => {
+        begun.push(at)
+        if (at === 1) throw new RangeError('no')
+        return at
+      },
+      { concurrency: 1, checkpoints: true, onOutcome: ({ id, status }) => told.push(`${id} ${status}`) },
+    )
+    expect(begun).toEqual([0, 1])
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'failed', 'deferred', 'deferred'])
+    expect(told).toEqual(['r0 fulfilled', 'r1 failed', 'r2 deferred', 'r3 deferred'])
   })
 
   test('no records are no outcomes', async () => {

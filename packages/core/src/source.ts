@@ -1,10 +1,11 @@
 /** Where records come from: out of an event, and their outcomes back into a response. */
 
-import { SluiceError, type SluiceErrorCode } from './errors.ts'
+import type { Clock } from './clock.ts'
+import { SluiceError } from './errors.ts'
 
 /**
- * One kind of event: a queue's batch, an HTTP request, notifications of a bucket. Two functions, without a state of
- * their own, so that one source serves every invocation.
+ * One kind of event: a queue's batch, an HTTP request, notifications of a bucket. Two functions are all that it needs,
+ * without a state of their own, so that one source serves every invocation.
  *
  * @example
  * ```ts
@@ -34,6 +35,25 @@ export interface Source<Event, Value, Response> {
    * throws the reason instead.
    */
   respond(outcomes: readonly RecordOutcome[], event: Event): Response
+  /**
+   * What is to be done before the response: hand back what is deferred, put away what is too large for it. Returns the
+   * outcomes as they are then. Default: nothing is to be done.
+   */
+  finish?(
+    outcomes: readonly RecordOutcome[],
+    event: Event,
+    context: FinishContext,
+  ): Promise<readonly RecordOutcome[]>
+  /** Whose work an event is. Default: what the platform says. */
+  tenant?(event: Event): string | undefined
+  /** Everything from the first record that is not done comes again, so that nothing after it is begun. Default false. */
+  readonly checkpoints?: boolean
+}
+
+export interface FinishContext {
+  readonly clock: Clock
+  /** Aborts shortly before the invocation is over. */
+  readonly signal: AbortSignal
 }
 
 /** One unit of work, which succeeds or fails alone. */
@@ -43,7 +63,7 @@ export interface SourceRecord<Value> {
   /** Records of one group are worked one after the other, and none after one that is not done. Default: no group. */
   readonly group?: string | undefined
   /** What it holds. It may throw, or reject: then only this record has failed. */
-  read(): Value | Promise<Value>
+  read(signal?: AbortSignal): Value | Promise<Value>
 }
 
 /** What became of a record. */
@@ -65,47 +85,10 @@ export interface UnfulfilledRecord {
   readonly reason: Error
   /** When to come back, in milliseconds from now, if somebody has said so. */
   readonly retryAfterMs?: number | undefined
-}
-
-export interface SettleOptions {
-  /** Records at work at once. A group counts as one. */
-  readonly concurrency: number
-  /** Once aborted, records that have not begun are deferred. */
-  readonly signal?: AbortSignal | undefined
-}
-
-/** Works on every record and returns its outcome, in the order of the records; never rejects. */
-export async function settleRecords<Value, Result>(
-  records: readonly SourceRecord<Value>[],
-  work: (value: Value) => Promise<Result>,
-  { concurrency, signal }: SettleOptions,
-): Promise<RecordOutcome<Result>[]> {
-  const outcomes = new Map<SourceRecord<Value>, RecordOutcome<Result>>()
-  const lanes = lanesOf(records).values()
-
-  async function settle(record: SourceRecord<Value>): Promise<RecordOutcome<Result>> {
-    const { id } = record
-    try {
-      signal?.throwIfAborted()
-      return { id, status: 'fulfilled', value: await work(await record.read()) }
-    } catch (thrown) {
-      return { id, ...unfulfilled(thrown, signal) }
-    }
-  }
-
-  async function worker(): Promise<void> {
-    for (const lane of lanes) {
-      let blocked: UnfulfilledRecord | undefined
-      for (const record of lane) {
-        const outcome = blocked ? behind(record.id, blocked) : await settle(record)
-        outcomes.set(record, outcome)
-        if (outcome.status !== 'fulfilled') blocked ??= outcome
-      }
-    }
-  }
-
-  await Promise.all(Array.from({ length: Math.min(concurrency, records.length) }, worker))
-  return records.map((record) => outcomes.get(record) as RecordOutcome<Result>)
+  /** How long ago the work was ordered, if the source knows. */
+  readonly ageMs?: number | undefined
+  /** Its order was given again, as a new one, so that this one is over. */
+  readonly orderedAgain?: boolean | undefined
 }
 
 /**
@@ -122,43 +105,4 @@ export function outcomesById(outcomes: readonly RecordOutcome[]): (id: string) =
 
 function noOutcome(): Error {
   return new SluiceError('The record has no outcome.', { code: 'unexpected' })
-}
-
-function lanesOf<Value>(records: readonly SourceRecord<Value>[]): SourceRecord<Value>[][] {
-  const lanes = new Map<unknown, SourceRecord<Value>[]>()
-  for (const record of records) {
-    const lane = record.group === undefined ? record : `group ${record.group}`
-    const others = lanes.get(lane)
-    if (others) others.push(record)
-    else lanes.set(lane, [record])
-  }
-  return [...lanes.values()]
-}
-
-function behind(id: string, { retryAfterMs }: UnfulfilledRecord): UnfulfilledRecord {
-  const reason = new SluiceError('A record before this one of its group is not done yet.', {
-    code: 'unavailable',
-    retryable: true,
-    retryAfterMs,
-  })
-  return { id, status: 'deferred', reason, ...(retryAfterMs !== undefined && { retryAfterMs }) }
-}
-
-const notItsFault: ReadonlySet<SluiceErrorCode> = new Set([
-  'aborted',
-  'daily_quota_exceeded',
-  'deadline_exceeded',
-  'scope_ended',
-])
-
-function unfulfilled(thrown: unknown, signal: AbortSignal | undefined): Omit<UnfulfilledRecord, 'id'> {
-  const reason =
-    thrown instanceof Error ? thrown : new Error('Something was thrown that is no error.', { cause: thrown })
-  if (!SluiceError.is(reason)) return { status: signal?.aborted ? 'deferred' : 'failed', reason }
-  const { retryable, retryAfterMs, code } = reason
-  return {
-    status: retryable || notItsFault.has(code) ? 'deferred' : 'failed',
-    reason,
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  }
 }

@@ -9,12 +9,12 @@ import {
   type ModelRequest,
   type ModelResponse,
   policyMiddleware,
+  untilAborted,
 } from '@sluice/core'
 import { type CacheStore, memoryCacheStore } from '@sluice/store'
 import { answerWriter, readAnswer } from './cache-answer.ts'
 import { cacheKey } from './cache-key.ts'
 import { recordingOf } from './cache-recording.ts'
-import { untilAborted } from './until-aborted.ts'
 
 type Bytes = Uint8Array
 type Recode = (bytes: Bytes) => Bytes | Promise<Bytes>

@@ -1,9 +1,8 @@
 /** Which models are not worth asking now, agreed on by all sandboxes. */
 
-import { type CallContext, type Scope, SluiceError } from '@sluice/core'
+import { type CallContext, type Scope, SluiceError, untilAborted } from '@sluice/core'
 import { type BreakerStore, memoryBreakerStore } from '@sluice/store'
 import { switching } from './fallback-candidates.ts'
-import { untilAborted } from './until-aborted.ts'
 
 /** When a circuit opens. The breakers of `cockatiel` are such rules. */
 export interface TripRule {

@@ -1,5 +1,6 @@
 /** Model calls for Lambda handlers. Providers live at `@sluice/model-invocation/bedrock` and its siblings. */
 
+export type { StandardSchema } from '@sluice/core'
 export { type CacheOptions, cache } from './cache.ts'
 export {
   type CircuitBreaker,
@@ -15,9 +16,6 @@ export { type ModelInvocationOptions, modelInvocation } from './model-invocation
 export { type ModelStepOptions, modelStep, type Step } from './model-step.ts'
 export { type RetryOptions, retry } from './retry.ts'
 export { type RunToolsOptions, runTools, type ToolsAnswer } from './run-tools.ts'
-export type { JsonSchema, StandardSchema, ValueSchema } from './schema.ts'
-export { type HttpEvent, type HttpResponse, type HttpSourceOptions, httpSource } from './sources/http.ts'
-export { HttpError } from './sources/http-error.ts'
-export { type SqsSourceOptions, sqsSource } from './sources/sqs.ts'
+export type { JsonSchema, ValueSchema } from './schema.ts'
 export { type StructuredAnswer, type StructuredSettings, structured } from './structured.ts'
 export { type Tool, tool } from './tool.ts'

@@ -2,6 +2,8 @@ import middy from '@middy/core'
 import {
   type AttemptPolicy,
   currentScope,
+  InvalidEventError,
+  outcomesById,
   policyMiddleware,
   runInScope,
   type Source,
@@ -12,7 +14,7 @@ import { describe, expect, expectTypeOf, onTestFinished, test, vi } from 'vitest
 import { z } from 'zod'
 import { bedrock } from './bedrock.ts'
 import { modelId, recordAttempts, rejection, startBench } from './fixtures/bench.ts'
-import { httpSource, modelStep, retry, type Step, sqsSource } from './index.ts'
+import { modelStep, retry, type Step } from './index.ts'
 
 const Ticket = z.object({ topic: z.enum(['card', 'loan']), urgent: z.boolean() })
 
@@ -27,6 +29,33 @@ function contextOf(awsRequestId: string): Context {
 function batchOf(...bodies: string[]): SQSEvent {
   const Records = bodies.map((body, at) => ({ messageId: `m${at}`, body, attributes: {} }))
   return { Records } as SQSEvent
+}
+
+/** The messages of a queue, as plainly as a source can be. */
+function messages<Value = string>(
+  parse: (body: string) => Value = (body) => body as Value,
+): Source<SQSEvent, Value, SQSBatchResponse> {
+  return {
+    records({ Records }) {
+      if (!Array.isArray(Records)) throw new InvalidEventError('no batch')
+      return Records.map(({ messageId, body }) => ({
+        id: messageId,
+        async read() {
+          try {
+            return parse(body)
+          } catch (cause) {
+            throw new InvalidEventError('no message', { cause })
+          }
+        },
+      }))
+    },
+    respond(outcomes, { Records }) {
+      const notDone = Records.filter(
+        ({ messageId }) => outcomesById(outcomes)(messageId).status !== 'fulfilled',
+      )
+      return { batchItemFailures: notDone.map(({ messageId }) => ({ itemIdentifier: messageId })) }
+    },
+  }
 }
 
 const quickly = () => retry({ random: () => 0 })
@@ -119,7 +148,7 @@ describe('with the batches of a queue', () => {
     const delivered: string[] = []
     const step = modelStep({
       model: bedrock(modelId, { client }),
-      source: sqsSource({ parse: (body) => JSON.parse(body) as { at: string } }),
+      source: messages((body) => JSON.parse(body) as { at: string }),
       prompt(record) {
         expectTypeOf(record).toEqualTypeOf<{ at: string }>()
         return {
@@ -157,7 +186,7 @@ describe('with the batches of a queue', () => {
     const failed: string[] = []
     const step = modelStep({
       model: bedrock(modelId, { client }),
-      source: sqsSource(),
+      source: messages(),
       prompt: (text) => text,
       async deliver(_value, record) {
         if (record === 'b') throw new RangeError('the table is full')
@@ -182,7 +211,7 @@ describe('with the batches of a queue', () => {
       let most = 0
       const step = modelStep({
         model: bedrock(modelId, { client }),
-        source: sqsSource(),
+        source: messages(),
         prompt(text) {
           most = Math.max(most, ++atOnce)
           return text
@@ -202,7 +231,7 @@ describe('with the batches of a queue', () => {
     const { client, endpoint } = await startBench()
     const step = modelStep({
       model: bedrock(modelId, { client }),
-      source: sqsSource(),
+      source: messages(),
       prompt: (text) => text,
     })
     const error = await rejection(step({ detail: {} } as never, contextOf('wrong')))
@@ -211,24 +240,24 @@ describe('with the batches of a queue', () => {
   })
 })
 
-test('an HTTP request is answered; its failure is thrown for the error handler and not logged', async () => {
+test('what a source throws in place of a response is thrown, and not logged', async () => {
   const { client, endpoint } = await startBench(() => 'card')
   const step = modelStep({
     model: bedrock(modelId, { client }),
-    source: httpSource({ parse: (body) => z.object({ text: z.string() }).parse(body) }),
-    prompt: ({ text }) => text,
+    source: {
+      records: (event: { text: string }) => [{ id: 'only', read: () => event.text }],
+      respond([outcome]) {
+        if (outcome?.status !== 'fulfilled') throw outcome?.reason
+        return outcome.value
+      },
+    },
+    prompt: (text) => text,
     onUnfulfilled: () => expect.unreachable(),
   })
-  const request = (body: string) => ({ headers: {}, requestContext: {}, body }) as never
-  expect(await step(request('{"text":"lost"}'), contextOf('http'))).toMatchObject({
-    statusCode: 200,
-    body: 'card',
-  })
-  expect(await rejection(step(request('{"text":5}'), contextOf('http')))).toMatchObject({ statusCode: 422 })
+  expect(await step({ text: 'lost' }, contextOf('http'))).toBe('card')
   endpoint.setFaults([{ fault: 'throttle', daily: true }])
-  expect(await rejection(step(request('{"text":"hi"}'), contextOf('http')))).toMatchObject({
-    name: 'HttpError',
-    statusCode: 429,
+  expect(await rejection(step({ text: 'hi' }, contextOf('http')))).toMatchObject({
+    code: 'daily_quota_exceeded',
   })
 })
 
@@ -300,7 +329,7 @@ test('the time-out of Middy ends the calls, and the others do not begin', async 
   const unfulfilled: string[] = []
   const step = modelStep({
     model: bedrock(modelId, { client }),
-    source: sqsSource(),
+    source: messages(),
     prompt: (text) => text,
     concurrency: 1,
     onUnfulfilled: ({ id, status, reason }) => unfulfilled.push(`${id} ${status} ${reason.name}`),
@@ -349,6 +378,6 @@ test('types and options that cannot be right', () => {
   expect(() => untyped({ model, prompt, schema: {} })).toThrow(/^modelStep: the schema does not tell/)
   expect(() => untyped({ model, prompt, deliver: 'print' })).toThrow(/^modelStep: deliver is of type string/)
   for (const concurrency of [0, -1, 1.5, Number.NaN, '5']) {
-    expect(() => untyped({ model, prompt, concurrency })).toThrow(/^modelStep: concurrency is /)
+    expect(() => untyped({ model, prompt, source: own, concurrency })).toThrow(/concurrency is /)
   }
 })

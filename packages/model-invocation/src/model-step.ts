@@ -5,10 +5,9 @@ import {
   noUsage,
   runInInvocation,
   type Scope,
-  SluiceError,
   type Source,
-  settleRecords,
-  type UnfulfilledRecord,
+  type SourceHandlerOptions,
+  sourceHandler,
 } from '@sluice/core'
 import type { Context } from 'aws-lambda'
 import type { BedrockModel } from './bedrock/model.ts'
@@ -18,7 +17,7 @@ import type { ModelAnswer, ModelProvider } from './model.ts'
 import { readySchema, type ValueSchema } from './schema.ts'
 import { type StructuredSettings, structured } from './structured.ts'
 
-export interface ModelStepOptions<Item, Value, Result> {
+export interface ModelStepOptions<Item, Value, Result> extends SourceHandlerOptions {
   /** Which model, made by a provider such as `bedrock()`. */
   readonly model: ModelProvider<Pick<BedrockModel, 'modelId' | 'invoke'>>
   /** What the model is asked about one record. When it throws, this record has failed. */
@@ -38,18 +37,6 @@ export interface ModelStepOptions<Item, Value, Result> {
    * @default the value is the result of the record
    */
   readonly deliver?: (value: Value, record: Item, answer: BedrockAnswer) => Result | Promise<Result>
-  /**
-   * Records at work at once.
-   *
-   * @default 5
-   */
-  readonly concurrency?: number
-  /**
-   * Told of every record that is not done, where the response does not carry its error.
-   *
-   * @default one line of JSON on stderr: id and status, name and code of the error, and its message if it is Sluice's
-   */
-  readonly onUnfulfilled?: (outcome: UnfulfilledRecord) => void
 }
 
 /** A handler: for Middy, or for Lambda as it is. */
@@ -96,12 +83,11 @@ export function modelStep<Item, Value, Result>({
   schema,
   structured: settings,
   deliver = (value) => value as unknown as Result,
-  concurrency = 5,
-  onUnfulfilled = logUnfulfilled,
+  ...handling
 }: ModelStepOptions<Item, Value, Result> & {
   readonly source?: Source<unknown, Item, unknown> | undefined
 }): Step<unknown, unknown> {
-  checkOptions({ model, source, prompt, deliver, concurrency })
+  checkOptions({ model, source, prompt, deliver })
   if (schema) readySchema('modelStep', schema)
 
   async function work(scope: Scope, record: Item, signal: AbortSignal | undefined): Promise<Result> {
@@ -116,19 +102,11 @@ export function modelStep<Item, Value, Result>({
     return deliver(answer.value, record, answer)
   }
 
-  return function step(event, context, { signal } = {}) {
-    return runInInvocation(context ?? {}, async (scope) => {
-      if (!source) return work(scope, event as Item, signal)
-      const records = source.records(event)
-      const outcomes = await settleRecords(records, (record) => work(scope, record, signal), {
-        concurrency,
-        signal,
-      })
-      const response = source.respond(outcomes, event)
-      for (const outcome of outcomes) if (outcome.status !== 'fulfilled') onUnfulfilled(outcome)
-      return response
-    })
+  if (!source) {
+    return (event, context, { signal } = {}) =>
+      runInInvocation(context ?? {}, (scope) => work(scope, event as Item, signal))
   }
+  return sourceHandler(source, (record, { scope, signal }) => work(scope, record, signal), handling)
 }
 
 /** What a guardrail says in place of the model is no answer to the prompt. */
@@ -143,21 +121,13 @@ function intervened(modelId: string, answer: ModelAnswer): InvalidAnswerError {
   })
 }
 
-function logUnfulfilled({ id, status, reason }: UnfulfilledRecord): void {
-  const { name, code } = reason as Error & { readonly code?: unknown }
-  // Messages of Sluice never quote a payload; those of others may.
-  const why = SluiceError.is(reason) ? reason.message : undefined
-  console.error(JSON.stringify({ record: id, status, error: name, code, why }))
-}
-
 function checkOptions(options: {
   model: ModelProvider<object>
   source: object | undefined
   prompt: unknown
   deliver: unknown
-  concurrency: number
 }): void {
-  const { model, source, prompt, deliver, concurrency } = options
+  const { model, source, prompt, deliver } = options
   if (typeof model?.bind !== 'function') {
     throw new TypeError(
       'modelStep: model is no provider. Give one such as bedrock("eu.amazon.nova-lite-v1:0").',
@@ -165,14 +135,11 @@ function checkOptions(options: {
   }
   const { records, respond } = (source ?? {}) as Partial<Source<unknown, unknown, unknown>>
   if (source && (typeof records !== 'function' || typeof respond !== 'function')) {
-    throw new TypeError('modelStep: source is none. Give one such as sqsSource().')
+    throw new TypeError('modelStep: source is none. Give one such as sqsBatch().')
   }
   for (const [option, value] of Object.entries({ prompt, deliver })) {
     if (typeof value !== 'function') {
       throw new TypeError(`modelStep: ${option} is of type ${typeof value}. Give a function of the record.`)
     }
-  }
-  if (!(Number.isInteger(concurrency) && concurrency > 0)) {
-    throw new TypeError(`modelStep: concurrency is ${String(concurrency)}. Give a whole number above 0.`)
   }
 }

@@ -1,24 +1,6 @@
 /** Schemas of answers and of the inputs of tools: JSON Schema for the model, a validator for what comes back. */
 
-import type { AnswerIssue } from '@sluice/core'
-
-/** Any schema that validates by Standard Schema: zod, arktype, valibot and others. */
-export interface StandardSchema<Value = unknown> {
-  readonly '~standard': {
-    readonly version: 1
-    readonly validate: (value: unknown) => StandardResult<Value> | Promise<StandardResult<Value>>
-    readonly types?: { readonly input: unknown; readonly output: Value } | undefined
-  }
-}
-
-type StandardResult<Value> =
-  | { readonly value: Value; readonly issues?: undefined }
-  | { readonly issues: readonly StandardIssue[] }
-
-interface StandardIssue {
-  readonly message: string
-  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
-}
+import type { AnswerIssue, StandardIssue, StandardResult, StandardSchema } from '@sluice/core'
 
 /** A JSON Schema, draft 2020-12. */
 export type JsonSchema = Readonly<Record<string, unknown>>
