@@ -19,7 +19,7 @@ import {
 } from '@sluice/core'
 import type { CallSettings, ModelProvider } from '../model.ts'
 import { retry } from '../retry.ts'
-import { prepareClient } from './client.ts'
+import { prepareClient } from '../sdk/client.ts'
 import { type EmbeddingFamily, type EmbeddingPurpose, familyOf } from './embedding-families.ts'
 import { toSluiceError } from './errors.ts'
 import { invokeModel } from './invoke-model.ts'

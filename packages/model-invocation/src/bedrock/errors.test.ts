@@ -1,6 +1,7 @@
 import { SluiceError } from '@sluice/core'
 import { expect, test } from 'vitest'
-import { isRefused, toSluiceError } from './errors.ts'
+import { isRefused } from '../sdk/errors.ts'
+import { toSluiceError } from './errors.ts'
 
 function failure(name: string, message: string, fields: object = {}): Error {
   return Object.assign(new Error(message), { name, ...fields })

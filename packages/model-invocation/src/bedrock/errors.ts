@@ -1,22 +1,10 @@
-/** Failures of Bedrock and of the way to it, mapped once. Policies read `retryable`, never a status code. */
+/** Failures of Bedrock and of the way to it. Policies read `retryable`, never a status code. */
 
-import {
-  CallAbortedError,
-  ModelError,
-  ModelThrottledError,
-  SluiceError,
-  type SluiceErrorCode,
-  TransportError,
-} from '@sluice/core'
-
-interface SdkError extends Error {
-  readonly code?: string
-  readonly $metadata?: { readonly httpStatusCode?: number }
-  readonly $response?: { readonly headers?: Record<string, string> }
-}
+import type { SluiceError } from '@sluice/core'
+import { mapSdkError, type ServiceErrors } from '../sdk/errors.ts'
 
 /** What to do about an answer of the provider, by its HTTP status. */
-const kinds: Readonly<Record<number, readonly [code: SluiceErrorCode, help: string]>> = {
+const kinds: ServiceErrors['kinds'] = {
   400: [
     'invalid_request',
     'The request does not fit this model; Bedrock says why in the cause of this error.',
@@ -33,7 +21,7 @@ const kinds: Readonly<Record<number, readonly [code: SluiceErrorCode, help: stri
 }
 
 /** The status of exceptions that come inside a stream, without one. In lower case: there the names are spelled otherwise. */
-const streamStatus: Readonly<Record<string, number>> = {
+const streamStatus: ServiceErrors['streamStatus'] = {
   accessdeniedexception: 403,
   internalserverexception: 500,
   modelerrorexception: 424,
@@ -45,7 +33,7 @@ const streamStatus: Readonly<Record<string, number>> = {
 }
 
 /** Advice where the message of the provider tells more than its status. */
-const hints: readonly (readonly [pattern: RegExp, help: string])[] = [
+const hints: ServiceErrors['hints'] = [
   [
     /on-demand throughput/i,
     'This model needs an inference profile: put "us.", "eu." or "global." before the id.',
@@ -57,87 +45,16 @@ const hints: readonly (readonly [pattern: RegExp, help: string])[] = [
   ],
 ]
 
-/** Maps whatever a Bedrock call threw. The original is the `cause`; its message, which may quote the payload, is not repeated. */
+const errors: ServiceErrors = {
+  service: 'Bedrock',
+  kinds,
+  streamStatus,
+  hints,
+  // "Retry your request", says AWS of the one, not of its sibling.
+  isRetryable: (name) => name === 'modelstreamerrorexception',
+}
+
+/** Maps whatever a Bedrock call threw. */
 export function toSluiceError(thrown: unknown): SluiceError {
-  if (SluiceError.is(thrown)) return thrown
-  const error = (thrown instanceof Error ? thrown : new Error('no Error', { cause: thrown })) as SdkError
-  const { message } = error
-  const name = error.name.toLowerCase()
-  const status = error.$metadata?.httpStatusCode ?? streamStatus[name]
-  const said = { cause: error, retryAfterMs: retryAfterMs(error) }
-  if (name === 'aborterror')
-    return new CallAbortedError('The call was aborted.', { code: 'aborted', cause: error })
-  if (status === 429 || /^(throttl|toomanyreq|requestlimit|slowdown)/.test(name))
-    return throttled(error, said)
-  if (status !== undefined && status >= 400) {
-    const known = status < 500 ? (kinds[status] ?? kinds[400]) : kinds[503]
-    const [code, help] = known as (typeof kinds)[number]
-    const hint = hints.find(([pattern]) => pattern.test(message))
-    return new ModelError(`Bedrock answered ${error.name}. ${hint?.[1] ?? help}`, {
-      ...said,
-      code,
-      statusCode: status === 424 || status === 408 ? 502 : status,
-      // "Retry your request", says AWS of the one, not of its sibling.
-      retryable: status >= 500 || name === 'modelstreamerrorexception',
-    })
-  }
-  return transportError(error)
-}
-
-function throttled(
-  { name, message }: SdkError,
-  said: { cause: Error; retryAfterMs: number | undefined },
-): SluiceError {
-  const daily = /per day/i.test(message)
-  return new ModelThrottledError(
-    `Bedrock answered ${name}: the quota of this ${
-      daily
-        ? 'day is used up. Waiting does not help; use another model, or ask for more.'
-        : 'minute is used up.'
-    }`,
-    { ...said, code: daily ? 'daily_quota_exceeded' : 'throttled', statusCode: 429, retryable: !daily },
-  )
-}
-
-const notConnected = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/
-
-function transportError(error: SdkError): SluiceError {
-  const { code = '', name, message } = error
-  const unbilled = isRefused(error) || notConnected.test(code) || /not establish/.test(message)
-  // The SDK sends again after a time-out of its request: three model runs for one answer. What was sent and not
-  // answered is only sent again where the connection, not the model, was at fault; the SDK calls both a time-out.
-  const timedOut = name === 'TimeoutError' && /requestTimeout|activity/.test(message)
-  const broken =
-    name === 'TimeoutError' ||
-    /^(ECONNRESET|EPIPE|ETIMEDOUT|ERR_HTTP2)/.test(code) ||
-    /http\/?2|hang up/i.test(message)
-  if (unbilled || broken) {
-    return new TransportError(
-      `No answer came from Bedrock (${code || name}). ${
-        unbilled ? 'Check endpoint, Region and network.' : 'What was sent may have been processed.'
-      }`,
-      { code: 'transport_failed', statusCode: 504, retryable: !timedOut, unbilled, cause: error },
-    )
-  }
-  return new SluiceError(`The SDK failed (${name}); see the cause of this error.`, {
-    code: 'unexpected',
-    cause: error,
-  })
-}
-
-/** Whether the server said that it did not look at the request: it can be sent again as if nothing had happened. */
-export function isRefused(error: unknown): boolean {
-  const { code, message } = error as SdkError
-  return (
-    /REFUSED_STREAM/.test(message) ||
-    code === 'ERR_HTTP2_GOAWAY_SESSION' ||
-    // The session was closing when the stream was about to be opened.
-    code === 'ERR_HTTP2_INVALID_SESSION'
-  )
-}
-
-function retryAfterMs({ $response }: SdkError): number | undefined {
-  const { 'x-amz-retry-after': milliseconds, 'retry-after': value } = $response?.headers ?? {}
-  const waitMs = Number(milliseconds ?? Number(value) * 1000) || Date.parse(String(value)) - Date.now()
-  return waitMs > 0 ? waitMs : undefined
+  return mapSdkError(thrown, errors)
 }

@@ -1,8 +1,10 @@
 /** InvokeModel: opaque bodies, whose usage Bedrock tells beside them, in headers and in the last chunk. */
 
 import { noUsage, type Seen, type Terms, type Usage } from '@sluice/core'
+import type { Headers } from '../sdk/guard-client.ts'
+import { declaredIn, endsOf } from '../sdk/opaque-body.ts'
 import { checkBodyFits } from './body-family.ts'
-import { type Description, type Headers, type Operation, termsOf } from './operation.ts'
+import { type Description, type Operation, termsOf } from './operation.ts'
 
 export const invokeModel: Operation = {
   name: 'InvokeModel',
@@ -43,29 +45,6 @@ function describe(input: Declared & { readonly modelId?: string; readonly body?:
     ...declaredIn(body),
     terms: declaredTerms(input),
   }
-}
-
-const maxTokenNames =
-  /"(?:max_tokens|maxTokens|max_gen_len|maxTokenCount|max_new_tokens|max_completion_tokens)"\s*:\s*(\d{1,7})/
-
-const temperatureName = /"temperature"\s*:\s*(\d+(?:\.\d+)?)/
-
-/** The families name the maximum differently, but none of them hides it; it is looked for without parsing megabytes. */
-function declaredIn(body: Uint8Array | string): Pick<Description, 'maxTokens' | 'temperature'> {
-  const ends = endsOf(body)
-  const [maxTokens, temperature] = [maxTokenNames, temperatureName].map((name) => name.exec(ends)?.[1])
-  return {
-    maxTokens: maxTokens === undefined ? undefined : Number(maxTokens),
-    temperature: temperature === undefined ? undefined : Number(temperature),
-  }
-}
-
-/** All but the middle of a long body, where prompts, images and answers are. */
-function endsOf(body: Uint8Array | string): string {
-  const [first, last] = [body.slice(0, 4096), body.slice(4096).slice(-4096)]
-  return typeof first === 'string'
-    ? first + last
-    : Buffer.from(first).toString('latin1') + Buffer.from(last as Uint8Array).toString('latin1')
 }
 
 /** Usage from the headers of an answer, which the SDK does not model; undefined for models whose answers carry none. */

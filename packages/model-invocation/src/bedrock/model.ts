@@ -22,7 +22,7 @@ import {
 import type { Substitute } from '../fallback-candidates.ts'
 import type { CallSettings, Model, ModelProvider } from '../model.ts'
 import { retry } from '../retry.ts'
-import { prepareClient } from './client.ts'
+import { prepareClient } from '../sdk/client.ts'
 import { converse, converseStream } from './converse.ts'
 import { toSluiceError } from './errors.ts'
 import { baseModelOf } from './model-id.ts'

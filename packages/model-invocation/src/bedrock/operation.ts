@@ -1,10 +1,8 @@
 /** How an operation of Bedrock that runs a model is described to policies, and how its answers are read. */
 
 import { estimateInputTokens, type ModelRequest, type Sent, type Terms, type Transport } from '@sluice/core'
+import type { Headers } from '../sdk/guard-client.ts'
 import { baseModelOf } from './model-id.ts'
-
-/** Response headers, some of which the SDK does not model. */
-export type Headers = Readonly<Record<string, string | undefined>>
 
 /** What is needed of an input to describe it. */
 export interface Description {

@@ -1,7 +1,7 @@
 /** The headers of answers, in some of which Bedrock tells usage, and which the SDK does not hand out. */
 
 import type { BedrockRuntimeClient } from '@aws-sdk/client-bedrock-runtime'
-import type { Headers } from './operation.ts'
+import type { Headers } from '../sdk/guard-client.ts'
 
 const headersByOutput = new WeakMap<object, Headers>()
 

@@ -3,7 +3,6 @@
  * attempt's signal reaches the wire, streams are decoded faster, and the SDK does not retry beside us.
  */
 
-import type { BedrockRuntimeClient } from '@aws-sdk/client-bedrock-runtime'
 import { currentAttempt } from '@sluice/core'
 import { type EventStreamMarshaller, fastMarshaller } from './event-stream.ts'
 import { guardedRequestHandler, type RequestHandler } from './request-handler.ts'
@@ -30,7 +29,7 @@ const prepared = Symbol.for('sluice.client.1')
 
 /** Prepares a client in place; a second time changes nothing. */
 export function prepareClient(
-  client: BedrockRuntimeClient,
+  client: { readonly config: object },
   { reuseSessions = true, now = Date.now }: ClientOptions = {},
 ): void {
   if (prepared in client) return

@@ -134,19 +134,20 @@ const minimumFrameBytes = 16
 const preludeBytes = 12
 const checksumBytes = 4
 
-type EventType = 'contentBlockDelta' | 'chunk'
+/** Of ConverseStream, InvokeModelWithResponseStream and InvokeEndpointWithResponseStream. */
+const textEvents = ['contentBlockDelta', 'chunk', 'PayloadPart'] as const
+type EventType = (typeof textEvents)[number]
 
 /**
- * The header blocks of the two events that carry text. They are the same in every frame of a kind, so the SDK's decoder
+ * The header blocks of the events that carry text. They are the same in every frame of a kind, so the SDK's decoder
  * need read one only once: what it said then holds for all frames that begin so.
  */
 const knownHeaders = new Map<string, EventType>()
 const maxKnownHeaders = 64
 
 function learn(frame: Buffer, event: unknown): void {
-  const type = 'chunk' in (event as object) ? 'chunk' : 'contentBlockDelta'
-  if (type in (event as object) && knownHeaders.size < maxKnownHeaders)
-    knownHeaders.set(headersOf(frame), type)
+  const type = textEvents.find((type) => type in (event as object))
+  if (type && knownHeaders.size < maxKnownHeaders) knownHeaders.set(headersOf(frame), type)
 }
 
 function headersOf(frame: Buffer): string {
@@ -162,6 +163,8 @@ function textEvent(frame: Buffer): unknown {
   if (!type) return undefined
   if (crc32(frame.subarray(0, 8)) !== frame.readUInt32BE(8)) return undefined
   if (crc32(frame.subarray(0, bodyEnd)) !== frame.readUInt32BE(bodyEnd)) return undefined
+  if (type === 'PayloadPart')
+    return { PayloadPart: { Bytes: new Uint8Array(frame.subarray(headersEnd, bodyEnd)) } }
   try {
     const payload = JSON.parse(frame.toString('utf8', headersEnd, bodyEnd)) as Payload
     return type === 'chunk' ? chunkEvent(payload) : deltaEvent(payload)
