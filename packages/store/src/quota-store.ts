@@ -30,6 +30,8 @@ export interface QuotaTake {
   readonly weight: number
   /** Batch work starts when nobody interactive waits. */
   readonly priority: 'interactive' | 'batch'
+  /** Admitted and held whatever the limits say: for who only watches. What is too much is a debt of everybody. */
+  readonly force?: boolean | undefined
   /** As it came with `waiting`, when asking again. */
   readonly ticket?: string | undefined
 }
