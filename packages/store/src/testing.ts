@@ -6,3 +6,5 @@ export {
   cacheStoreConformance,
 } from './testing/cache-store-conformance.ts'
 export type { ConformanceCase } from './testing/conformance-case.ts'
+export { quotaStoreConformance } from './testing/quota-store-conformance.ts'
+export type { QuotaStoreHarness } from './testing/quota-store-traffic.ts'
