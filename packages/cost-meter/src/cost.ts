@@ -1,0 +1,125 @@
+/** What one attempt costs: what it has used, at the price of the day; and what it can cost at most. */
+
+import { type ModelRequest, noUsage, type Outcome, promptTokens, SluiceError, type Usage } from '@sluice/core'
+import type { Catalogue } from './pricing/catalogue.ts'
+import { type CostParts, type Price, priceOf, type UnpricedReason } from './pricing/price.ts'
+import { usdText } from './pricing/usd.ts'
+
+/** Where and when a request is priced. */
+export interface PricedAt {
+  readonly atMs: number
+  /** The Region that is called. */
+  readonly region?: string | undefined
+}
+
+export type Cost = PricedCost | UnpricedCost
+
+export interface PricedCost {
+  readonly priced: true
+  /** Exact decimal text. */
+  readonly usd: string
+  /** Where the usage is estimated: the most that it can come to. */
+  readonly atMostUsd?: string
+  /** What is in it, in exact decimal text, as far as it is not 0. */
+  readonly parts: Partial<Record<keyof CostParts, string>>
+  /** Where the price is from. Absent where nothing was billed. */
+  readonly source?: string
+  /** The day (UTC, `YYYY-MM-DD`) on which the source was read. */
+  readonly asOf?: string
+}
+
+/** There is no price, or none was loaded in time: what it costs is unknown, and not 0. */
+export interface UnpricedCost {
+  readonly priced: false
+  readonly reason: UnpricedReason | 'not_loaded'
+}
+
+/** An attempt that has ended. Without a catalogue, none was loaded in time. */
+export function costOf(
+  request: ModelRequest,
+  outcome: Outcome,
+  at: PricedAt,
+  catalogue: Catalogue | undefined,
+): Cost {
+  if (isUnbilled(outcome)) return { priced: true, usd: '0', parts: {} }
+  if (!catalogue) return { priced: false, reason: 'not_loaded' }
+  const price = priceUsage(request, outcome.usage, outcome, at, catalogue)
+  if (!price.priced) return price
+  const atMost = outcome.atMost && priceUsage(request, outcome.atMost, outcome, at, catalogue)
+  return {
+    priced: true,
+    usd: usdText(price.picoUsd),
+    ...(atMost?.priced && { atMostUsd: usdText(atMost.picoUsd) }),
+    parts: textOf(price.parts),
+    source: price.source,
+    asOf: price.asOf,
+  }
+}
+
+/**
+ * The most that one attempt at a request is expected to cost: its estimated prompt and all of its `maxTokens`. For
+ * reservations; what it has cost in the end is told by the meter.
+ *
+ * @example
+ * ```ts
+ * import type { ModelRequest } from '@sluice/core'
+ * import { priceBook, worstCaseOf } from '@sluice/cost-meter'
+ *
+ * const prices = priceBook()
+ *
+ * export async function mayCost(request: ModelRequest, maxPicoUsd: number): Promise<boolean> {
+ *   const worst = worstCaseOf(request, { atMs: Date.now() }, await prices.open(request.modelId))
+ *   return worst.priced && worst.picoUsd <= maxPicoUsd
+ * }
+ * ```
+ */
+export function worstCaseOf(
+  request: ModelRequest,
+  at: PricedAt,
+  catalogue: Catalogue,
+): Price | { readonly priced: false; readonly reason: 'no_max_tokens' } {
+  if (request.maxTokens === undefined) return { priced: false, reason: 'no_max_tokens' }
+  const usage = {
+    ...noUsage,
+    inputTokens: request.estimatedInputTokens,
+    outputTokens: request.maxTokens,
+  }
+  return priceUsage(request, usage, {}, at, catalogue)
+}
+
+function priceUsage(
+  request: ModelRequest,
+  usage: Usage,
+  { terms = request.terms, serviceMs }: Pick<Partial<Outcome>, 'terms' | 'serviceMs'>,
+  { atMs, region }: PricedAt,
+  catalogue: Catalogue,
+): Price {
+  const { provider, modelId } = request
+  return priceOf(
+    {
+      provider,
+      modelId: terms?.routedModelId ?? modelId,
+      usage,
+      atMs,
+      region,
+      serviceTier: terms?.serviceTier,
+      latency: terms?.latency,
+      serviceMs,
+    },
+    catalogue,
+  )
+}
+
+/** Refused, or never arrived. A price per call is not due for it either, and no price has to be known. */
+function isUnbilled({ error, usage, estimated }: Outcome): boolean {
+  if (estimated || !SluiceError.is(error)) return false
+  return error.unbilled && promptTokens(usage) + usage.outputTokens === 0
+}
+
+function textOf(parts: CostParts): Partial<Record<keyof CostParts, string>> {
+  const texts: Partial<Record<keyof CostParts, string>> = {}
+  for (const part of Object.keys(parts) as (keyof CostParts)[]) {
+    if (parts[part] !== 0) texts[part] = usdText(parts[part])
+  }
+  return texts
+}
