@@ -3,7 +3,7 @@ import { PassThrough, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ReadableStream } from 'node:stream/web'
 import { describe, expect, test } from 'vitest'
-import { endWithBody } from './body.ts'
+import { endsItself, endWithBody } from './body.ts'
 
 /** What happened, in order; the end takes its time, to show who waits for it, and happens once, as a scope's. */
 function witness() {
@@ -133,6 +133,18 @@ test('a stream of objects stays one', async () => {
   const read: unknown[] = []
   for await (const item of request.response as AsyncIterable<unknown>) read.push(item)
   expect(read).toEqual([{ a: 1 }, { b: 2 }])
+})
+
+test('a stream that ends the scope itself is told how, and stays the one it is', () => {
+  const given: unknown[] = []
+  const body = Object.assign(new PassThrough(), { [endsItself]: (end: unknown) => given.push(end) })
+  const response = { statusCode: 200, body }
+  const request = { response }
+  const end = () => Promise.resolve()
+  expect(endWithBody(request, end)).toBe(true)
+  expect(given).toEqual([end])
+  expect(request.response).toBe(response)
+  expect(request.response.body).toBe(body)
 })
 
 test.for([undefined, null, 'text', 5, {}, { body: 'text' }, { body: null }, [], Buffer.from('x')])(

@@ -1,6 +1,7 @@
 /** The shared words of Sluice. Middlewares meet here and never import each other. */
 
 export type { Attempt } from './attempt.ts'
+export { endsItself } from './body.ts'
 export {
   type AttemptCall,
   type AttemptContext,
