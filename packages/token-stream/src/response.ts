@@ -1,0 +1,180 @@
+/** From what a handler returned to the response that leaves. */
+
+import { type MiddyRequest, noUsage, SluiceError, sleep } from '@sluice/core'
+import type { Context } from 'aws-lambda'
+import { watchCancel } from './cancel.ts'
+import { printFailure, toFailure, truncated, wordsFor } from './failure.ts'
+import { aiSdkEncoder } from './formats/ai-sdk.ts'
+import { jsonEncoder } from './formats/json.ts'
+import { sseEncoder } from './formats/sse.ts'
+import { textEncoder } from './formats/text.ts'
+import { partReader } from './part-reader.ts'
+import { streamBody } from './stream-body.ts'
+import type { StreamTotals } from './stream-part.ts'
+import type { Delivery, Invocation, TokenStreamOptions } from './token-stream.ts'
+
+const encoders = { sse: sseEncoder, text: textEncoder, 'ai-sdk': aiSdkEncoder }
+
+/** The response as it is, where there is nothing to stream. Rejects when an answer that leaves whole is not. */
+export async function responseOf<Event>(
+  request: MiddyRequest,
+  { scope, tally }: Invocation,
+  {
+    format = 'sse',
+    delivery = 'awslambda' in globalThis ? 'stream' : 'whole',
+    coalesceMs = 5,
+    heartbeatMs = 15_000,
+    maxDurationMs = Infinity,
+    maxTokens = Infinity,
+    cancel,
+    cost = meteredCost,
+    headers,
+    onFailure = printFailure,
+  }: TokenStreamOptions<Event>,
+): Promise<unknown> {
+  const found = sourceOf(request.response)
+  if (!found) return request.response
+  const event = request.event as Event
+  const context = request.context as Context
+  const chosen: Delivery = typeof delivery === 'function' ? delivery(event) : delivery
+  const streams = chosen === 'stream'
+  const { clock } = scope
+  const encoder = chosen === 'json' ? jsonEncoder() : encoders[format](scope.id)
+  const reader = partReader()
+  const maxBytes = streams ? maxStreamedBytes : maxWholeBytes
+  const watching = new AbortController()
+
+  async function totals(): Promise<StreamTotals> {
+    const usage = tally.usage ?? reader.usage
+    const paid = await costOf(cost, context, clock)
+    return { usage, ...(tally.estimated && { estimated: true }), ...(paid !== undefined && { cost: paid }) }
+  }
+
+  const { readable, stop } = streamBody({
+    source: found.source,
+    reader,
+    encoder,
+    clock,
+    coalesceMs,
+    heartbeatMs: streams ? heartbeatMs : 0,
+    check(bodyBytes) {
+      if (bodyBytes > maxBytes) throw tooLong(`Lambda lets no more than ${maxBytes} bytes through.`)
+      if (maxTokens === Infinity) return
+      const tokens = tally.outputTokens() ?? reader.characters / charactersPerToken
+      if (tokens > maxTokens) throw tooLong('The answer is longer than this stream may be.')
+    },
+    closed(failure) {
+      watching.abort()
+      if (failure !== undefined) tally.stop(toFailure(failure))
+    },
+    async conclude(thrown) {
+      const failure =
+        thrown === undefined && reader.whole
+          ? undefined
+          : toFailure(thrown ?? truncated(tally.usage ?? reader.usage ?? noUsage))
+      if (failure && !streams) throw failure
+      const { stopReason } = reader
+      if (!failure)
+        return { type: 'done', ...(stopReason !== undefined && { stopReason }), ...(await totals()) }
+      // Whoever stopped the stream knows of it.
+      if (failure.code !== 'aborted') scope.guard(() => onFailure(failure, context))
+      return { type: 'error', ...wordsFor(failure), ...(await totals()) }
+    },
+  })
+
+  const withinMs = Math.min(maxDurationMs, remainingMs(context) - lastWordsMs)
+  if (withinMs < Infinity) {
+    sleep(clock, Math.max(0, withinMs), watching.signal).then(
+      () => stop(tooLate()),
+      () => {},
+    )
+  }
+  const key = cancel?.key(event)
+  if (cancel && key !== undefined) void watchCancel(cancel, key, clock, watching.signal, stop)
+
+  const response = {
+    statusCode: 200,
+    ...found.rest,
+    headers: { ...encoder.headers, ...headers, ...found.rest.headers },
+  }
+  if (streams) return { ...response, body: readable }
+  let body = ''
+  for await (const chunk of readable) body += chunk
+  return { ...response, body }
+}
+
+/** https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, and a little less for the last event. */
+const maxStreamedBytes = 200_000_000 - 100_000
+const maxWholeBytes = 6_000_000
+/** Where nobody has learned more. */
+const charactersPerToken = 3.5
+/** For the last event and the drain. */
+const lastWordsMs = 250
+const costWithinMs = 1_000
+
+interface Found {
+  readonly source: AsyncIterable<unknown>
+  /** What else the handler wants of the response. */
+  readonly rest: { readonly headers?: Readonly<Record<string, string>> }
+}
+
+function sourceOf(response: unknown): Found | undefined {
+  if (isIterable(response)) return { source: response, rest: {} }
+  if (typeof response !== 'object' || response === null) return undefined
+  const { body, ...rest } = response as { readonly body?: unknown } & Found['rest']
+  if (isIterable(body)) {
+    // With a type of its own it is what it says, and nothing of ours.
+    const typed = Object.keys(rest.headers ?? {}).some((name) => name.toLowerCase() === 'content-type')
+    return typed ? undefined : { source: body, rest }
+  }
+  // The output of ConverseStream.
+  const { stream } = response as { readonly stream?: unknown }
+  return isIterable(stream) ? { source: stream, rest: {} } : undefined
+}
+
+function isIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value
+}
+
+function remainingMs(context: Partial<Context> & { readonly lambdaContext?: Context }): number {
+  const lambda = context.getRemainingTimeInMillis ? context : context.lambdaContext
+  return lambda?.getRemainingTimeInMillis?.() ?? Infinity
+}
+
+function meteredCost(context: Context): unknown {
+  return (context as { readonly cost?: { readonly costUsd?: unknown } }).cost?.costUsd
+}
+
+/** Undefined when it fails, takes too long or is nothing that JSON could carry: the last event must come. */
+async function costOf(
+  cost: (context: Context) => unknown,
+  context: Context,
+  clock: Invocation['scope']['clock'],
+): Promise<unknown> {
+  const enough = new AbortController()
+  try {
+    const paid = cost(context)
+    if (!(paid instanceof Promise)) return JSON.stringify(paid) && paid
+    const late = sleep(clock, costWithinMs, enough.signal).catch(() => {})
+    const settled = await Promise.race([paid, late])
+    return JSON.stringify(settled) && settled
+  } catch {
+    return undefined
+  } finally {
+    enough.abort()
+  }
+}
+
+function tooLong(message: string): SluiceError {
+  return new SluiceError(message, { code: 'payload_too_large', statusCode: 413 })
+}
+
+function tooLate(): SluiceError {
+  return new SluiceError(
+    'The stream was not at its end when its time was over. Give it more time, or ask for less.',
+    {
+      code: 'deadline_exceeded',
+      statusCode: 504,
+    },
+  )
+}

@@ -1,0 +1,194 @@
+/** The body of a streamed response: asks the model for more only when its reader does, and always ends well. */
+
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { Readable } from 'node:stream'
+import { CallAbortedError, type Clock, endsItself } from '@sluice/core'
+import type { PartReader } from './part-reader.ts'
+import type { Encoder, StreamEnd } from './stream-part.ts'
+
+export interface StreamBodyOptions {
+  readonly source: AsyncIterable<unknown>
+  readonly reader: PartReader
+  readonly encoder: Encoder
+  readonly coalesceMs: number
+  readonly heartbeatMs: number
+  readonly clock: Clock
+  /** Called with every part that was read, with the bytes that the body has by then; throws to end the stream. */
+  check(bodyBytes: number): void
+  /** Called once, before the last words: stops whatever still generates when the stream did not end by itself. */
+  closed(failure: unknown): void
+  /** The last words. When it throws, so does the body: for answers whose status has not left. */
+  conclude(failure: unknown): Promise<StreamEnd>
+}
+
+export interface StreamBody {
+  readonly readable: Readable
+  /** Ends the stream with the words for this failure. */
+  stop(failure: unknown): void
+}
+
+export function streamBody({
+  source,
+  reader,
+  encoder,
+  coalesceMs,
+  heartbeatMs,
+  clock,
+  check,
+  closed,
+  conclude,
+}: StreamBodyOptions): StreamBody {
+  const iterator = source[Symbol.asyncIterator]()
+  // Reads are asked for by whatever drains the response, in its own context; the source belongs to this one.
+  const inContext = AsyncLocalStorage.snapshot()
+  const next = () => iterator.next()
+  let pulling = false
+  let wanted = false
+  let over = false
+  /** Encoded and not written yet; and text that may still grow before it is encoded. */
+  let encoded = ''
+  let text = ''
+  let textType: 'token' | 'reasoning' = 'token'
+  let written = 0
+  let writtenAtMs = -Infinity
+  let cancelFlush: (() => void) | undefined
+  let cancelHeartbeat: (() => void) | undefined
+  let end: (() => Promise<void>) | undefined
+
+  const readable = new Readable({
+    // Text stays text up to the socket.
+    encoding: 'utf8',
+    highWaterMark: 16_384,
+    read() {
+      wanted = true
+      pull()
+    },
+    destroy(error, callback) {
+      close(
+        new CallAbortedError('The response was closed before its end.', { code: 'aborted', cause: error }),
+      )
+      void end?.()
+      callback(error)
+    },
+  })
+  Object.assign(readable, {
+    [endsItself](endOfScope: () => Promise<void>) {
+      end = endOfScope
+      if (readable.readableEnded) void end()
+    },
+    /** A handler that is not in Middy's streaming mode gives this to JSON, in which nobody would recognise it. */
+    toJSON() {
+      throw new TypeError(
+        'The response is a stream, and the handler does not stream: give middy() the executionMode of ' +
+          '"@middy/core/StreamifyResponse", or tokenStream() the delivery "whole".',
+      )
+    },
+  })
+
+  function pull(): void {
+    if (pulling || over) return
+    pulling = true
+    try {
+      Promise.resolve(inContext(next)).then(onStep, stop)
+    } catch (failure) {
+      stop(failure)
+    }
+  }
+
+  function onStep({ done, value }: IteratorResult<unknown>): void {
+    if (over) return
+    pulling = false
+    try {
+      if (done) finish(undefined)
+      else add(value)
+    } catch (failure) {
+      stop(failure)
+    }
+    if (wanted) pull()
+  }
+
+  function add(item: unknown): void {
+    const part = reader.read(item)
+    if (!part) return
+    if (part.type === 'token' || part.type === 'reasoning') {
+      if (part.type !== textType) encodeText()
+      textType = part.type
+      text += part.text
+    } else {
+      encodeText()
+      encoded += encoder.encode(part)
+    }
+    const waiting = encoded.length + text.length
+    check(written + waiting)
+    // What comes after a pause leaves at once; only what follows on its heels waits for more.
+    const waitMs = writtenAtMs + coalesceMs - clock.now()
+    if (waitMs <= 0 || waiting > maxWaiting) flush()
+    else cancelFlush ??= clock.after(waitMs, flush)
+  }
+
+  function encodeText(): void {
+    if (text !== '') encoded += encoder.encode({ type: textType, text })
+    text = ''
+  }
+
+  function flush(): void {
+    cancelFlush?.()
+    cancelFlush = undefined
+    encodeText()
+    const chunk = encoded
+    encoded = ''
+    if (chunk !== '') write(chunk)
+  }
+
+  function write(chunk: string): void {
+    written += Buffer.byteLength(chunk)
+    writtenAtMs = clock.now()
+    wanted = readable.push(chunk)
+  }
+
+  function beat(sinceMs: number, heartbeat: string): void {
+    const idleMs = clock.now() - Math.max(writtenAtMs, sinceMs)
+    const due = idleMs >= heartbeatMs
+    // A reader that does not read needs no sign of life.
+    if (due && readable.readableLength === 0) write(heartbeat)
+    cancelHeartbeat = clock.after(due ? heartbeatMs : heartbeatMs - idleMs, () => beat(sinceMs, heartbeat))
+  }
+
+  function close(failure: unknown): void {
+    if (over) return
+    over = true
+    cancelFlush?.()
+    cancelHeartbeat?.()
+    closed(failure)
+    // A generator that waits hears of it only when it goes on: what it waits for has been stopped by `closed`.
+    if (failure !== undefined) Promise.resolve(iterator.return?.()).catch(() => {})
+  }
+
+  function stop(failure: unknown = new Error('Nothing was thrown, and yet something was.')): void {
+    if (!over) finish(failure)
+  }
+
+  function finish(failure: unknown): void {
+    close(failure)
+    conclude(failure)
+      .then(async (last) => {
+        if (readable.destroyed) return
+        encodeText()
+        encoded += encoder.encode(last)
+        flush()
+        await end?.()
+        readable.push(null)
+      })
+      .catch((error: Error) => readable.destroy(error))
+  }
+
+  if (encoder.heartbeat && heartbeatMs > 0) {
+    const { heartbeat } = encoder
+    const sinceMs = clock.now()
+    cancelHeartbeat = clock.after(heartbeatMs, () => beat(sinceMs, heartbeat))
+  }
+  return { readable, stop }
+}
+
+/** Characters that wait for more at most. */
+const maxWaiting = 8_192
