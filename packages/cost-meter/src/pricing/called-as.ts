@@ -1,6 +1,6 @@
 /** How a model was called: through which kind of id, and where an ARN says it is. */
 
-const profilePrefix = /^(us|eu|apac|jp|au|ca|sa|me|af|us-gov|global)\.(.+)$/
+const profilePrefix = /^(us|eu|apac|jp|au|ca|in|sa|me|af|us-gov|global)\.(.+)$/
 const arnOfModel = /^arn:[^:]+:bedrock:([^:]*):[^:]*:(foundation-model|inference-profile)\/(.+)$/
 const arnOfOther = /^arn:[^:]+:[^:]+:([^:]*):/
 
