@@ -1,0 +1,137 @@
+/** The way of one attempt: hold, wait, extend while it lives, settle. */
+
+import { randomUUID } from 'node:crypto'
+import { type AttemptContext, abortError, sleep } from '@sluice/core'
+import type { QuotaAnswer, QuotaTake } from '@sluice/store'
+import type { Demand } from './demand.ts'
+import type { Gate, Keeper } from './gate.ts'
+import type { QuotaLimitName } from './quota-exceeded-error.ts'
+
+export interface Asker {
+  readonly tenant: string
+  readonly weight: number
+  readonly priority: 'interactive' | 'batch'
+}
+
+export interface AdmissionOptions {
+  readonly gate: Gate
+  readonly demand: Demand
+  readonly asker: Asker
+  /** The longest that it may wait, in milliseconds. */
+  readonly maxWaitMs: number
+  /** How long a holder that says nothing is believed to live, in milliseconds. */
+  readonly leaseMs: number
+  /** Holds what it takes whatever the limits say, and waits for nothing. */
+  readonly force: boolean
+}
+
+/** Refused, or held until `settle`. */
+export interface Admission {
+  /** Unique for ever. */
+  readonly id: string
+  readonly refused?: { readonly limit: QuotaLimitName; readonly waitMs: number; readonly overBy: number }
+  /** In line when it was refused although it had been told to ask again. */
+  readonly stuck: boolean
+  readonly waitedMs: number
+  /** Once, with what the provider charges; 0 and false for what was never sent. */
+  settle(usedTokens: number, sent: boolean): Promise<void>
+}
+
+/** A waiter asks again twice at most; the last time it is admitted or leaves. */
+const maxAsks = 3
+/** Before a hold expires, its holder says that it lives. */
+const extendBeforeMs = 3_000
+
+/** @throws what the attempt's signal was aborted with; then nothing is held */
+export async function admit(
+  { gate, demand, asker, maxWaitMs, leaseMs, force }: AdmissionOptions,
+  context: AttemptContext,
+): Promise<Admission> {
+  const { clock } = context.scope
+  const { signal } = context
+  const { tokens, expectedTokens } = demand
+  const id = randomUUID()
+  const startedAtMs = clock.now()
+  let expiresAtMs = startedAtMs + leaseMs
+  let keeper: Keeper = 'nobody'
+  let ticket: string | undefined
+  let settled = false
+  let stopExtending: (() => void) | undefined
+
+  function leftMs(): number {
+    return startedAtMs + maxWaitMs - clock.now()
+  }
+
+  async function ask(patienceMs: number): Promise<QuotaAnswer> {
+    const take: QuotaTake = {
+      ...{ id, ...asker, tokens, expectedTokens, expiresAtMs },
+      maxWaitMs: Math.max(0, Math.floor(patienceMs)),
+      ...(force && { force }),
+      ...(ticket !== undefined && { ticket }),
+    }
+    const taken = await gate.take(take)
+    keeper = taken.keeper
+    if (taken.answer.state === 'waiting') ticket = taken.answer.ticket
+    return taken.answer
+  }
+
+  /** A holder that waits or runs for longer than its lease says so in time. */
+  function extendLater(): void {
+    stopExtending = clock.after(Math.max(0, expiresAtMs - extendBeforeMs - clock.now()), () => {
+      if (keeper !== 'store' || settled) return
+      const nextExpiresAtMs = clock.now() + leaseMs
+      const extension = { id, tokens, expectedTokens, expiresAtMs, nextExpiresAtMs }
+      expiresAtMs = nextExpiresAtMs
+      context.scope.hold(gate.extend(extension))
+      extendLater()
+    })
+  }
+
+  async function settle(usedTokens: number, sent: boolean): Promise<void> {
+    if (settled) return
+    settled = true
+    stopExtending?.()
+    await gate.settle(
+      { id, tokens, expiresAtMs, usedTokens, sent, ...(ticket !== undefined && { ticket }) },
+      keeper,
+    )
+  }
+
+  function done(answer?: QuotaAnswer, stuck = false): Admission {
+    stopExtending?.()
+    const admission = { id, stuck, waitedMs: clock.now() - startedAtMs, settle }
+    if (answer?.state !== 'refused') {
+      extendLater()
+      return admission
+    }
+    const { limit, waitMs, overBy } = answer
+    return { ...admission, refused: { limit: keeper === 'nobody' ? 'store' : limit, waitMs, overBy } }
+  }
+
+  let answer = await ask(maxWaitMs)
+  if (!signal.aborted && answer.state === 'waiting') extendLater()
+  try {
+    for (let asks = 1; answer.state === 'waiting'; asks++) {
+      const { askInMs, startInMs = Infinity } = answer
+      const last = asks + 1 >= maxAsks
+      const slotAtMs = clock.now() + startInMs
+      // Who holds a slot need not ask a last time: it comes by itself.
+      const restMs = startInMs === Infinity || !last ? Math.min(askInMs, startInMs) : startInMs
+      await sleep(
+        clock,
+        Math.max(1, startInMs === Infinity ? Math.min(restMs, Math.max(1, leftMs())) : restMs),
+        signal,
+      )
+      if (clock.now() >= slotAtMs) return done()
+      answer = await ask(last && startInMs === Infinity ? 0 : leftMs())
+      if (answer.state === 'refused') return done(answer, true)
+    }
+    if (signal.aborted) throw abortError(signal)
+  } catch (error) {
+    // The waiter leaves: what it held, or its place in the line, is somebody else's.
+    if (answer.state !== 'refused') context.scope.hold(settle(0, false))
+    stopExtending?.()
+    throw error
+  }
+  return done(answer)
+}

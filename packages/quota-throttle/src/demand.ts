@@ -1,0 +1,40 @@
+/** What one attempt takes of a quota: the provider's own rule, in tokens. */
+
+import { type ModelRequest, type Outcome, statisticsOf } from '@sluice/core'
+import type { ModelLimits } from './model-limits.ts'
+
+export interface Demand {
+  /** Held at the start: the prompt, with what is read from and written to a cache, and the most the answer can have. */
+  readonly tokens: number
+  /** What will probably be charged in the end. */
+  readonly expectedTokens: number
+}
+
+/**
+ * The hold of an attempt. The prompt is estimated; the estimate learns from every answer of the model.
+ *
+ * @throws TypeError when neither the request nor the data tell how long the answer can be
+ */
+export function demandOf(request: ModelRequest, limits: ModelLimits): Demand {
+  const { estimatedInputTokens, maxTokens = limits.maxTokens } = request
+  if (maxTokens === undefined) {
+    throw new TypeError(
+      `quotaThrottle: the request to ${request.modelId} declares no maximum of output tokens, and that of the model ` +
+        `is not known. Set maxTokens, or give models: { '${request.baseModelId}': { maxTokens } }.`,
+    )
+  }
+  const { outputTokensP50 = maxTokens / 4, outputTokensP99 = maxTokens } = statisticsOf(request.baseModelId)
+  // Between the two: most answers are shorter, but it is the long ones that cost.
+  const output = Math.min(maxTokens, outputTokensP50 + (outputTokensP99 - outputTokensP50) / 8)
+  return {
+    tokens: estimatedInputTokens + maxTokens,
+    expectedTokens: estimatedInputTokens + Math.ceil(output * limits.burndown),
+  }
+}
+
+/** What the provider charges in the end: cache reads are free, output counts `burndown` times. */
+export function settlementOf({ sent, usage }: Outcome, { burndown }: ModelLimits): number {
+  if (!sent) return 0
+  const written = usage.cacheWrite5mTokens + usage.cacheWrite1hTokens
+  return usage.inputTokens + written + usage.outputTokens * burndown
+}

@@ -1,0 +1,255 @@
+/** What the policy does with each attempt: hold, wait or refuse, send, settle, learn. */
+
+import {
+  type AttemptCall,
+  type AttemptContext,
+  type ModelRequest,
+  type Outcome,
+  statisticsOf,
+  systemClock,
+} from '@sluice/core'
+import { type Admission, admit } from './admission.ts'
+import { type DailyLimit, dailyTokens } from './daily-tokens.ts'
+import { type Demand, demandOf, settlementOf } from './demand.ts'
+import { type Lane, openLane } from './lane.ts'
+import { ledgerKey } from './ledger-key.ts'
+import { type ModelLimits, modelLimits } from './model-limits.ts'
+import { QuotaExceededError, type QuotaLimitName } from './quota-exceeded-error.ts'
+import type { QuotaStatus, QuotaThrottleOptions } from './quota-throttle.ts'
+import { checkQuotas, type QuotaOptions, type Quotas, quotasOf } from './quotas.ts'
+import { publish, type QuotaRecord } from './record.ts'
+import { refusal } from './refusal.ts'
+import { rightSizing } from './right-size.ts'
+
+/** What one invocation adds. */
+export interface Invocation {
+  readonly account: string
+  readonly status: QuotaStatus
+}
+
+export type Throttle = (
+  next: AttemptCall,
+  request: ModelRequest,
+  context: AttemptContext,
+  invocation: Invocation,
+) => ReturnType<AttemptCall>
+
+export function openThrottle(options: QuotaThrottleOptions): Throttle {
+  const { share = 1, store, mode = 'enforce', onStoreError = 'safe-share', metrics } = options
+  const { sandboxes = store ? 100 : 1, clock = systemClock, profiles = {}, models = {} } = options
+  const region = options.region ?? process.env['AWS_REGION'] ?? 'default'
+  const daily = options.daily && dailyTokens(options.daily, clock)
+  const rightSize = rightSizing()
+  const lanes = new Map<string, Lane>()
+  let loading: Promise<QuotaOptions> | undefined
+  let warned = false
+
+  async function load(read: () => Promise<QuotaOptions>): Promise<QuotaOptions> {
+    try {
+      loading ??= read()
+      const loaded = await loading
+      checkQuotas('quotaThrottle: quotas', loaded)
+      return loaded
+    } catch (error) {
+      // The failure is that of the calls that waited for it; the next one tries again.
+      loading = undefined
+      throw error
+    }
+  }
+
+  function storeFailed(key: string, error: unknown): void {
+    const errorName = error instanceof Error ? error.name : typeof error
+    publish({ event: 'store_failed', key, mode: 'enforce', errorName }, metrics)
+    if (warned) return
+    warned = true
+    const message = `quotaThrottle: the store failed (${errorName}). Until it answers again: ${onStoreError}.`
+    process.emitWarning(message, 'SluiceWarning')
+  }
+
+  function laneOf(key: string, quotas: Quotas): Lane {
+    let lane = lanes.get(key)
+    if (!lane) {
+      // Ids can come from users: bounded, the oldest goes first.
+      if (lanes.size >= maxLanes) lanes.delete(lanes.keys().next().value as string)
+      const shared = { key, quotas, share, store, sandboxes, onStoreError, clock, mode }
+      lane = openLane({ ...shared, onStoreFailure: (error) => storeFailed(key, error) })
+      lanes.set(key, lane)
+    }
+    return lane
+  }
+
+  function daysOf(key: string, { tokensPerDay }: Quotas, account: string): DailyLimit[] {
+    const all = options.tokensPerDayOfAllModels
+    return [
+      { key, tokensPerDay },
+      { key: `${account}/${region}/all-models`, tokensPerDay: all },
+    ].flatMap((limit) =>
+      limit.tokensPerDay === undefined
+        ? []
+        : [{ key: limit.key, tokensPerDay: Math.floor(limit.tokensPerDay * share) }],
+    )
+  }
+
+  /** Leave to send, or the error that says when to come back. Settles, and learns, when the attempt ends. */
+  async function enter(passage: Passage): Promise<void> {
+    const { lane, request, context, demand, limits, days, status, observing } = passage
+    const { attempt, scope } = context
+    const blockedMs = await lane.blockedForMs()
+    if (blockedMs > 0) refuse(passage, { limit: 'daily', waitMs: blockedMs, overBy: demand.tokens })
+    const serviceMs = serviceMsOf(request, demand, limits)
+    const leftMs = scope.deadlineMs - scope.clock.now() - serviceMs
+    const maxWaitMs = Math.min(options.maxWaitMs ?? Infinity, context.maxWaitMs ?? Infinity, leftMs)
+    const admission = await admit(
+      {
+        gate: lane.gate,
+        demand,
+        asker: {
+          tenant: passage.tenant,
+          weight: options.weights?.[passage.tenant] ?? 1,
+          priority: options.priority ?? 'interactive',
+        },
+        maxWaitMs: Math.min(Math.max(0, maxWaitMs), longestWaitMs),
+        leaseMs: Math.min(60_000, 3 * serviceMs + 10_000),
+        force: observing,
+      },
+      context,
+    )
+    const { waitedMs, refused, stuck } = admission
+    if (waitedMs > 0) context.call.waited('quota', waitedMs)
+    status.waitedMs += waitedMs
+    status.limit = lane.gate.limits.tokens?.perMinute
+    status.remaining = Math.max(0, lane.gate.balanceTokens ?? 0)
+    if (refused) refuse(passage, refused, { stuck, waitedMs })
+    let settleDay: ((used: number) => Promise<void>) | undefined
+    attempt.onEnd((outcome) => leave(passage, admission, outcome, settleDay))
+    // Blocked only since it has asked: what was told with the answer.
+    const lateMs = (lane.gate.view?.belief.blockedUntilMs ?? 0) - scope.clock.now()
+    if (lateMs > 0 && !lane.probing)
+      refuse(passage, { limit: 'daily', waitMs: lateMs, overBy: demand.tokens })
+    if (daily && days.length > 0 && !observing) {
+      const expiresAtMs = Math.min(scope.deadlineMs, scope.clock.now() + longestWaitMs)
+      settleDay = await daily.reserve(days, admission.id, demand.tokens, expiresAtMs)
+    }
+    watch(passage, maxWaitMs, waitedMs)
+  }
+
+  function refuse(passage: Passage, refused: Refused, more: Partial<QuotaRecord> = {}): void {
+    const { limit, waitMs, overBy } = refused
+    const retryAfterMs = waitMs === Infinity ? undefined : Math.ceil(waitMs)
+    tell(passage, 'shed', { limit, retryAfterMs, ...more })
+    if (passage.observing) return
+    passage.status.retryAfterMs = retryAfterMs
+    throw new QuotaExceededError(refusal(passage.request, passage.demand, refused), {
+      limit,
+      overBy,
+      retryAfterMs,
+    })
+  }
+
+  /** Who only watches was let in whatever there was: the balance tells what would have become of it. */
+  function watch(passage: Passage, maxWaitMs: number, waitedMs: number): void {
+    const { lane, observing, demand } = passage
+    if (!observing) {
+      tell(passage, 'admitted', { waitedMs })
+      return
+    }
+    const short = Math.max(0, -(lane.gate.balanceTokens ?? 0))
+    const waitMs = (short * 60_000) / (lane.gate.limits.tokens?.perMinute ?? Infinity)
+    if (waitMs <= maxWaitMs) tell(passage, 'admitted', { waitedMs: waitMs })
+    else refuse(passage, { limit: 'tokens', waitMs, overBy: Math.min(short, demand.tokens) })
+  }
+
+  async function leave(
+    passage: Passage,
+    admission: Admission,
+    outcome: Outcome,
+    settleDay: ((used: number) => Promise<void>) | undefined,
+  ): Promise<void> {
+    const { lane, request, demand, limits } = passage
+    const used = settlementOf(outcome, limits)
+    const refusedByProvider = outcome.sent && lane.isRefusal(outcome.error)
+    // In one moment, so that they make one operation of the store.
+    const [learned] = await Promise.all([
+      outcome.sent ? lane.learn(outcome.error, demand.tokens) : undefined,
+      admission.settle(used, outcome.sent && !refusedByProvider),
+      settleDay?.(used),
+    ])
+    if (learned) tell(passage, learned)
+    if (outcome.status === 'answered') rightSize(request, request.maxTokens ?? limits.maxTokens ?? 0)
+  }
+
+  function tell(
+    { lane, tenant, demand, observing }: Passage,
+    event: QuotaRecord['event'],
+    more: Partial<QuotaRecord> = {},
+  ): void {
+    const { view } = lane.gate
+    publish(
+      {
+        event,
+        key: lane.key,
+        mode: observing ? 'observe' : 'enforce',
+        tenant,
+        tokens: demand.tokens,
+        balanceTokens: lane.gate.balanceTokens,
+        believedRate: view && view.belief.ratePermille / 1000,
+        ...more,
+      },
+      metrics,
+    )
+  }
+
+  return async function throttle(next, request, context, { account, status }) {
+    const { key, baseModelId } = ledgerKey(request, { account, region, profiles })
+    const all = typeof options.quotas === 'function' ? await load(options.quotas) : options.quotas
+    const quotas = quotasOf(all, baseModelId)
+    if (!quotas) return next(request, context)
+    const lane = laneOf(key, quotas)
+    const inForce = lane.mode()
+    if (inForce === 'off') return next(request, context)
+    const limits = modelLimits(baseModelId, models)
+    await enter({
+      ...{ lane, request, context, limits, status },
+      demand: demandOf(request, limits),
+      days: daysOf(key, quotas, account),
+      tenant: context.scope.tenant ?? 'default',
+      observing: inForce === 'observe',
+    })
+    return next(request, context)
+  }
+}
+
+const maxLanes = 64
+/** The longest that a Lambda invocation lasts. */
+const longestWaitMs = 900_000
+
+/** One attempt on its way. */
+interface Passage {
+  readonly lane: Lane
+  readonly request: ModelRequest
+  readonly context: AttemptContext
+  readonly limits: ModelLimits
+  readonly demand: Demand
+  readonly days: readonly DailyLimit[]
+  readonly tenant: string
+  readonly status: QuotaStatus
+  readonly observing: boolean
+}
+
+interface Refused {
+  readonly limit: QuotaLimitName
+  readonly waitMs: number
+  readonly overBy: number
+}
+
+/** How long the answer will take, as far as it has been learned. */
+function serviceMsOf(
+  { baseModelId, estimatedInputTokens }: ModelRequest,
+  demand: Demand,
+  { burndown }: ModelLimits,
+): number {
+  const { firstContentMs = 1_000, tokensPerSecond = 60 } = statisticsOf(baseModelId)
+  return (
+    firstContentMs + ((demand.expectedTokens - estimatedInputTokens) / burndown / tokensPerSecond) * 1_000
+  )
+}
