@@ -162,9 +162,17 @@ describe('modes', () => {
 
   test('observe sends everything, and says what would have been refused', async () => {
     const { added, target } = metrics()
-    const { request, model, inScope } = setUp({ mode: 'observe', maxWaitMs: 0, metrics: target })
+    const answered = Promise.withResolvers<void>()
+    const options = { mode: 'observe', maxWaitMs: 0, metrics: target } as const
+    const { clock, request, model, inScope } = setUp(options, { before: () => answered.promise })
     await inScope(async (scope) => {
-      await Promise.all([1, 2, 3].map(() => callModel(scope, request(5_000))))
+      const calls = []
+      for (let i = 0; i < 3; i++) {
+        calls.push(callModel(scope, request(5_000)))
+        await clock.advance(0)
+      }
+      answered.resolve()
+      await Promise.all(calls)
     })
     expect(model.sent).toBe(3)
     expect(
