@@ -48,7 +48,7 @@ export interface Transport {
    */
   withModel?(request: ModelRequest, modelId: string): ModelRequest
   /** The same request with another maximum of output tokens. Absent where the payload is not understood. */
-  withMaxTokens?(request: ModelRequest, maxTokens: number): ModelRequest
+  readonly withMaxTokens?: ((request: ModelRequest, maxTokens: number) => ModelRequest) | undefined
 }
 
 /** What came back. Without `events` the answer is whole; with them it is being streamed. */

@@ -11,7 +11,15 @@ export {
 } from './circuit-breaker.ts'
 export { type FallbackOptions, fallback } from './fallback.ts'
 export type { Candidate, Substitute } from './fallback-candidates.ts'
-export type { CallSettings, Model, ModelAnswer, ModelProvider, ModelStream } from './model.ts'
+export type {
+  CallSettings,
+  InvokeSettings,
+  Model,
+  ModelAnswer,
+  ModelProvider,
+  ModelStream,
+  PartialSettings,
+} from './model.ts'
 export { type ModelInvocationOptions, modelInvocation } from './model-invocation.ts'
 export { type ModelStepOptions, modelStep, type Step } from './model-step.ts'
 export { type RetryOptions, retry } from './retry.ts'

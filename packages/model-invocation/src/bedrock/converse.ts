@@ -6,12 +6,13 @@ import type {
   ConverseStreamOutput,
   TokenUsage,
 } from '@aws-sdk/client-bedrock-runtime'
-import type { Seen, Terms, Usage } from '@sluice/core'
+import type { ModelRequest, Seen, Terms, Usage } from '@sluice/core'
 import { type Description, type Operation, termsOf } from './operation.ts'
 
 export const converse: Operation = {
   name: 'Converse',
   describe,
+  withMaxTokens,
   sent(response: Omit<ConverseResponse, 'metrics'>) {
     const { output, stopReason, usage } = response
     return {
@@ -27,6 +28,7 @@ export const converseStream: Operation = {
   name: 'ConverseStream',
   events: 'stream',
   describe,
+  withMaxTokens,
   sent: () => ({ read: readEvent }),
 }
 
@@ -48,6 +50,12 @@ function describe(input: ConverseInput): Description {
     temperature: input.inferenceConfig?.temperature,
     terms: termsOf(input.serviceTier?.type, input.performanceConfig?.latency),
   }
+}
+
+function withMaxTokens(request: ModelRequest, maxTokens: number): ModelRequest {
+  const input = request.payload as ConverseInput
+  const payload = { ...input, inferenceConfig: { ...input.inferenceConfig, maxTokens } }
+  return { ...request, maxTokens, payload }
 }
 
 function servedTerms({

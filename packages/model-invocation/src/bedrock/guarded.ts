@@ -74,6 +74,7 @@ function toGuard(operation: Operation): GuardedOperation {
     events: operation.events,
     request: (input, transport) => requestOf(operation, input, transport),
     withModel: toModel(operation),
+    withMaxTokens: operation.withMaxTokens,
     input: (input, scope) => withMetadata(operation, input, scope),
     sent: (output, headers) => sentOf(operation, output, headers),
   }

@@ -8,6 +8,7 @@ import type {
   Message,
   ToolUseBlockStart,
 } from '@aws-sdk/client-bedrock-runtime'
+import { SluiceError, type Usage } from '@sluice/core'
 import type { ModelAnswer, ModelStream } from '../model.ts'
 import { toUsage } from './converse.ts'
 
@@ -49,11 +50,22 @@ export function modelStream(
         }
       },
     },
-    async answer() {
-      while (!(await watched.next()).done);
-      return collected.answer()
+    async answer({ partial = false } = {}) {
+      try {
+        while (!(await watched.next()).done);
+        return collected.answer()
+      } catch (error) {
+        const said = collected.answer()
+        if (!partial || !isDeadline(error) || said.message.content?.length === 0) throw error
+        return { ...said, stopReason: 'deadline', partial: true, usage: error.usage }
+      }
     },
   }
+}
+
+/** Told by its code: whose error it is, is nobody's business here. */
+function isDeadline(error: unknown): error is SluiceError & { readonly usage?: Usage } {
+  return SluiceError.is(error) && error.code === 'deadline_exceeded'
 }
 
 interface Collector {

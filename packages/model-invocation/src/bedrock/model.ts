@@ -20,7 +20,7 @@ import {
   type Transport,
 } from '@sluice/core'
 import type { Substitute } from '../fallback-candidates.ts'
-import type { CallSettings, Model, ModelProvider } from '../model.ts'
+import type { CallSettings, InvokeSettings, Model, ModelProvider } from '../model.ts'
 import { retry } from '../retry.ts'
 import { prepareClient } from '../sdk/client.ts'
 import { converse, converseStream } from './converse.ts'
@@ -132,6 +132,7 @@ export function bedrock(
       },
       toError: toSluiceError,
       withModel: toModel(operation),
+      withMaxTokens: operation.withMaxTokens,
     }
   }
   const [whole, streamed] = [transportOf(converse), transportOf(converseStream)]
@@ -162,22 +163,25 @@ export function bedrock(
   }
 
   function bind(scope: Scope): BedrockModel {
-    function call(operation: Operation, prompt: BedrockPrompt, { signal }: CallSettings = {}) {
+    function call(operation: Operation, prompt: BedrockPrompt, { signal, partial }: InvokeSettings = {}) {
       const request = requestOf(operation, inputOf(prompt, scope), operation === converse ? whole : streamed)
-      return callModel(scope, request, { signal, defaults })
+      return callModel(scope, partial ? { ...request, acceptsPartial: true } : request, { signal, defaults })
+    }
+
+    async function stream(prompt: BedrockPrompt, settings?: InvokeSettings) {
+      const response = await call(converseStream, prompt, settings)
+      return modelStream(response.events as NonNullable<ConverseStreamCommandOutput['stream']>)
     }
 
     return {
       modelId,
       scope,
       async invoke(prompt, settings) {
+        if (settings?.partial) return (await stream(prompt, settings)).answer({ partial: true })
         const response = await call(converse, prompt, settings)
         return answerOf(response.output as ConverseCommandOutput)
       },
-      async stream(prompt, settings) {
-        const response = await call(converseStream, prompt, settings)
-        return modelStream(response.events as NonNullable<ConverseStreamCommandOutput['stream']>)
-      },
+      stream,
       async countTokens(prompt, { signal = scope.signal } = {}) {
         // It counts for models, and knows no inference profiles. What has no tokens is not sent by the SDK.
         const input = { modelId: baseModelOf(modelId), input: { converse: inputOf(prompt, scope) } }

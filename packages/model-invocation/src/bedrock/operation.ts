@@ -20,6 +20,8 @@ export interface Operation {
   describe(input: never): Description
   /** Throws where an input for one model cannot be sent to another. */
   checkModel?(modelId: string, otherModelId: string): void
+  /** Absent where the payload is not understood. */
+  readonly withMaxTokens?: Transport['withMaxTokens']
   /** Usage and stop reason of a whole answer, and how to read the events of a streamed one. */
   sent(output: never, headers: Headers): Omit<Sent, 'output' | 'events'>
 }

@@ -36,6 +36,8 @@ export interface GuardedOperation {
   request(input: object, transport: Transport): ModelRequest
   /** How a request is made for another model. */
   readonly withModel: NonNullable<Transport['withModel']>
+  /** How a request is made with another maximum of output tokens. */
+  readonly withMaxTokens?: Transport['withMaxTokens']
   /** What is sent, where it is more than what the caller wrote. */
   input?(input: object, scope: Scope): object
   /** An output of the SDK as core takes it. */
@@ -129,6 +131,7 @@ export function guardClient<Client extends { readonly config: object }>(
           return error
         },
         withModel: operation.withModel,
+        withMaxTokens: operation.withMaxTokens,
       })
       try {
         const response = await callModel(scope, request, {
