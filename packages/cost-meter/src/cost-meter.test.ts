@@ -10,8 +10,7 @@ import {
   StreamInterruptedError,
 } from '@sluice/core'
 import { fakeClock, fakeModel, resetStatistics } from '@sluice/core/testing'
-import type { Context } from 'aws-lambda'
-import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { costMeter } from './cost-meter.ts'
 import { callAndRead, prices, recorder } from './fixtures/testing.ts'
 import type { PriceBook } from './pricing/price-book.ts'
@@ -61,7 +60,7 @@ test('an attempt, its call and the invocation each give a record, in this order,
       await cost.settled()
       return { ...cost, settled: undefined }
     })
-  const context = { awsRequestId: 'r1', getRemainingTimeInMillis: () => 9_000 } as unknown as Context
+  const context = { awsRequestId: 'r1', getRemainingTimeInMillis: () => 9_000 } as never
   const sum = await handler({ who: 'acme' }, context)
 
   expect(records.map(({ kind }) => kind)).toEqual(['attempt', 'call', 'attempt', 'call', 'invocation'])
@@ -324,7 +323,12 @@ test('a sink that throws, rejects or hangs disturbs nobody, is warned about once
 
 test('time with an open model call is waiting, once for calls at the same time', async () => {
   const clock = fakeClock()
-  const meter = costMeter({ prices, clock })
+  const lambdaRates = { arm64: 1, x86_64: 1, request: 0.5, streamedGb: 0, source: 'own', asOf: '2026-01-01' }
+  vi.stubEnv('AWS_LAMBDA_FUNCTION_MEMORY_SIZE', '512')
+  onTestFinished(() => {
+    vi.unstubAllEnvs()
+  })
+  const meter = costMeter({ prices, clock, lambdaRates })
   const running = runInScope({ clock }, async (scope) => {
     const cost = meter.watch(scope)
     const model = fakeModel({
@@ -342,8 +346,8 @@ test('time with an open model call is waiting, once for calls at the same time',
     return [meanwhile, cost.lambda]
   })
   expect(await running).toMatchObject([
-    { durationMs: 100, waitingMs: 100 },
-    { durationMs: 1000, waitingMs: 400 },
+    { durationMs: 100, waitingMs: 100, usd: '0.55', waitingUsd: '0.05' },
+    { durationMs: 1000, waitingMs: 400, usd: '1', waitingUsd: '0.2' },
   ])
 })
 

@@ -4,6 +4,7 @@ import type middy from '@middy/core'
 import { type Clock, type MiddyHooks, type Scope, scopeHooks, systemClock } from '@sluice/core'
 import type { Context } from 'aws-lambda'
 import { type InvocationCost, meterInvocation } from './invocation-cost.ts'
+import type { LambdaRates } from './pricing/lambda-price.ts'
 import { type PriceBook, priceBook } from './pricing/price-book.ts'
 import { type CostSink, safely } from './sinks/cost-sink.ts'
 import { type PowertoolsLogger, toLogger } from './sinks/logger.ts'
@@ -40,6 +41,8 @@ export interface CostMeterOptions<Event = unknown> {
    * @default process.env.AWS_REGION
    */
   readonly region?: string | undefined
+  /** What Lambda itself costs you. Default: its list price, which is known for `us-east-1` and `us-east-2`. */
+  readonly lambdaRates?: LambdaRates
   /**
    * How long the invocation waits for a sink that has returned a promise, in milliseconds.
    *
@@ -93,6 +96,7 @@ export function costMeter<Event = unknown>({
   tags = {},
   prices = priceBook(),
   region = process.env.AWS_REGION,
+  lambdaRates,
   sinkTimeoutMs = 1_000,
   clock = systemClock,
 }: CostMeterOptions<Event> = {}): CostMeter<Event> {
@@ -108,7 +112,8 @@ export function costMeter<Event = unknown>({
   const all: CostSink[] = [...sinks]
   if (metrics) all.push(toMetrics(metrics, dimensions))
   if (logger) all.push(toLogger(logger))
-  const meter = { prices, region, warned: new Set<string>(), emit: safely(all, sinkTimeoutMs, clock) }
+  const emit = safely(all, sinkTimeoutMs, clock)
+  const meter = { prices, region, lambdaRates, warned: new Set<string>(), emit }
 
   const hooks: MiddyHooks = scopeHooks({
     name: 'costMeter',
@@ -118,8 +123,12 @@ export function costMeter<Event = unknown>({
       const given = typeof tags === 'function' ? tags(event as Event, lambda) : tags
       scope.tenant = tenant?.(event as Event, lambda) ?? scope.tenant
       scope.tags = { ...scope.tags, ...given }
-      Object.assign(context, { cost: meterInvocation(meter, scope, Number(lambda.memoryLimitInMB)) })
+      Object.assign(context, { cost: meterInvocation(meter, scope, memoryOf(lambda)) })
     },
   })
   return { ...hooks, watch: (scope: Scope) => meterInvocation(meter, scope) } as CostMeter<Event>
+}
+
+function memoryOf({ memoryLimitInMB }: Partial<Context>): number | undefined {
+  return memoryLimitInMB === undefined ? undefined : Number(memoryLimitInMB)
 }

@@ -56,12 +56,15 @@ export interface InvocationTotals {
   readonly cached: number
   /** Calls that were refused by a quota or a budget. */
   readonly shed: number
-  readonly lambda: LambdaUse
+  readonly lambda: LambdaCost
 }
 
 /** What the invocation itself has cost so far, without the time of its init. */
-export interface LambdaUse {
-  /** Exact decimal text. Undefined where the memory is not known, as outside of Lambda. */
+export interface LambdaCost {
+  /**
+   * At the list price, in exact decimal text; without streamed bytes. Undefined where the memory is not known, as outside
+   * of Lambda, or the price of the Region is not: see `lambdaRates`.
+   */
   readonly usd: string | undefined
   /** The part of it during which a model call was open. */
   readonly waitingUsd: string | undefined

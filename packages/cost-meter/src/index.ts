@@ -16,10 +16,16 @@ export type {
   CostSum,
   InvocationCostRecord,
   InvocationTotals,
-  LambdaUse,
+  LambdaCost,
 } from './cost-record.ts'
 export type { InvocationCost } from './invocation-cost.ts'
 export type { Catalogue, CatalogueData, ModelPrices } from './pricing/catalogue.ts'
+export {
+  type LambdaPrice,
+  type LambdaPriceable,
+  type LambdaRates,
+  lambdaPriceOf,
+} from './pricing/lambda-price.ts'
 export {
   type CostParts,
   type Price,

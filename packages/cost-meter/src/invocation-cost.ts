@@ -15,8 +15,9 @@ import {
 import { type Cost, costOf } from './cost.ts'
 import type { CostRecord, InvocationTotals } from './cost-record.ts'
 import { type CostAdder, costAdder } from './cost-sum.ts'
-import { lambdaUse } from './lambda-use.ts'
+import { lambdaMeter } from './lambda-meter.ts'
 import type { Catalogue } from './pricing/catalogue.ts'
+import type { LambdaRates } from './pricing/lambda-price.ts'
 import type { PriceBook } from './pricing/price-book.ts'
 
 /** What an invocation has cost so far. Each property is as of the moment that it is read. */
@@ -29,6 +30,7 @@ export interface InvocationCost extends InvocationTotals {
 export interface Meter {
   readonly prices: PriceBook
   readonly region: string | undefined
+  readonly lambdaRates: LambdaRates | undefined
   /** Models that have been warned about. */
   readonly warned: Set<string>
   emit(record: CostRecord, scope: Scope): void
@@ -47,7 +49,7 @@ export function meterInvocation(meter: Meter, scope: Scope, memoryMb?: number): 
   const ledgers = new Map<string, Ledger>()
   /** Attempts that wait for prices, and what to do should the scope end before. */
   const waiting = new Map<Promise<void>, () => void>()
-  const lambda = lambdaUse(clock, memoryMb)
+  const lambda = lambdaMeter(clock, meter.region, meter.lambdaRates, memoryMb)
   const costs = costAdder()
   const totals = { usage: noUsage, attempts: 0, calls: 0, cached: 0, shed: 0 }
 

@@ -32,7 +32,7 @@ export function safely(
     const reason = error instanceof Error ? error.name : String(error)
     const name = sink.name ? `"${sink.name}"` : `number ${sinks.indexOf(sink) + 1}`
     process.emitWarning(
-      `costMeter: the sink ${name} failed (${reason}). Records are missing there.`,
+      `costMeter: the sink ${name} failed (${reason}). Records are missing there, or incomplete.`,
       'SluiceWarning',
     )
   }
