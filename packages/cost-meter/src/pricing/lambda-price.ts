@@ -3,7 +3,7 @@
 import type { UnpricedReason } from './price.ts'
 
 /** One invocation, or a part of one. */
-export interface LambdaUse {
+export interface LambdaPriceable {
   /** Rounded up to whole milliseconds, as it is billed. */
   readonly durationMs: number
   readonly memoryMb: number
@@ -69,7 +69,7 @@ const freeStreamedBytes = 6 * 1024 * 1024
  * if (waited.priced) console.log(usdText(waited.picoUsd)) // 0.00069101908
  * ```
  */
-export function lambdaPriceOf(use: LambdaUse, rates?: LambdaRates): LambdaPrice {
+export function lambdaPriceOf(use: LambdaPriceable, rates?: LambdaRates): LambdaPrice {
   const { memoryMb, region, architecture = 'arm64', requests = 1, streamedBytes = 0 } = use
   const durationMs = Math.ceil(use.durationMs)
   if (

@@ -106,19 +106,17 @@ export function priceBook({
           loaded = newer
         }),
     ])
-    catalogue = catalogueOf(
-      [own, loaded, builtIn].filter((layer) => layer !== undefined),
-      known,
-    )
-    staleAtMs = clock.now() + refreshMs
+    const layers = [own, loaded, builtIn].filter((layer) => layer !== undefined)
+    catalogue = catalogueOf(layers, known)
+    staleAtMs = load || !builtIn ? clock.now() + refreshMs : Number.POSITIVE_INFINITY
   }
 
   async function resolve(profileArn: string, resolver: ProfileResolver): Promise<void> {
-    retryAtMs.set(profileArn, clock.now() + retryProfileMs)
     await tried('An application inference profile', async (signal) => {
       const modelId = await resolver(profileArn, signal)
       if (modelId !== undefined) known.set(profileArn, modelId)
     })
+    if (!known.has(profileArn)) retryAtMs.set(profileArn, clock.now() + retryProfileMs)
   }
 
   async function tried(what: string, task: (signal: AbortSignal) => Promise<void>): Promise<void> {

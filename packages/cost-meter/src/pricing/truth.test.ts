@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { type LambdaUse, lambdaPriceOf } from './lambda-price.ts'
+import { type LambdaPriceable, lambdaPriceOf } from './lambda-price.ts'
 import { type Priceable, priceOf } from './price.ts'
 import { priceBook } from './price-book.ts'
 import { usdText } from './usd.ts'
@@ -21,7 +21,7 @@ const casesOf = <Fields>(name: string) =>
     .map((line) => JSON.parse(line) as Case & Fields)
 
 const bedrock = casesOf<Omit<Priceable, 'provider' | 'atMs'>>('bedrock-cases.jsonl')
-const lambda = casesOf<LambdaUse>('lambda-cases.jsonl')
+const lambda = casesOf<LambdaPriceable>('lambda-cases.jsonl')
 
 test('every case has a source, and there are enough', () => {
   const sources = JSON.parse(read('sources.json')) as Record<string, unknown>
