@@ -1,9 +1,10 @@
 import { parseArgs } from 'node:util'
 import { type Bench, UsageError } from './bench.ts'
 import { coldStart } from './cold-start/cold-start.ts'
+import { cost } from './cost/cost.ts'
 import { overhead } from './overhead/overhead.ts'
 
-const benches: Record<string, Bench> = { overhead, 'cold-start': coldStart }
+const benches: Record<string, Bench> = { overhead, 'cold-start': coldStart, cost }
 
 const usage = `Usage: pnpm bench NAME [options]
 
