@@ -2,4 +2,5 @@
 
 export { dynamoDBBreakerStore } from './dynamodb/breaker-store.ts'
 export { dynamoDBCacheStore } from './dynamodb/cache-store.ts'
+export { dynamoDBQuotaStore } from './dynamodb/quota-store.ts'
 export { type DynamoDBStoreOptions, tableDefinition, timeToLive } from './dynamodb/table.ts'

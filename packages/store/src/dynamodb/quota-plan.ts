@@ -1,0 +1,282 @@
+/** From what is to be done to one conditional update of the item. Pure. */
+
+import type { QuotaLimits, QuotaTake } from '../quota-store.ts'
+import { type EndedHold, type ExtendedHold, type Hold, isExpired } from './quota-holds.ts'
+import { type Condition, emptyUpdate, holdsFor, type Item, type ItemUpdate, numberOf } from './quota-item.ts'
+import { microsOf } from './quota-micros.ts'
+import { counterOf, epochOf, shareOf, staleCounters, weightOf } from './quota-shares.ts'
+
+/**
+ * When all that is charged will have come back, in microseconds since the epoch; before now: the bucket is full. A take
+ * of n tokens moves it by the time in which n tokens come back, so everybody's place in line is a number.
+ */
+export const tokensAt = 'tokensMicros'
+/** The same if whoever runs uses what is expected of it. */
+export const expectedAt = 'expectedMicros'
+/** The same for requests. */
+export const requestsAt = 'requestsMicros'
+/** The sum of what those who were sent did not use: those who wait move forward by what it has grown since. */
+export const refunded = 'refundedMicros'
+
+/** A take, in microseconds. */
+export interface Charge {
+  readonly take: QuotaTake
+  readonly hold: Hold
+  /** Its tenant's share has been claimed before. */
+  readonly claimed: boolean
+}
+
+/** What one update is to do, in this order. */
+export interface Work {
+  readonly limits: QuotaLimits
+  readonly ended: readonly EndedHold[]
+  readonly extended: readonly ExtendedHold[]
+  readonly charges: readonly Charge[]
+}
+
+export interface Plan {
+  readonly update: ItemUpdate
+  /** What it takes to let all in; undefined: not even an empty ledger would. */
+  readonly admission: readonly Condition[] | undefined
+}
+
+/** What a take claims of its tenant's share: of the limit that it needs more of. */
+export function claimOf({ expected, requests }: Hold): number {
+  return Math.max(expected, requests)
+}
+
+/** A claim that would pass the share by less than half of it is within: rounded, not cut, or shares would be lost. */
+export function withinShare(claimed: number, claim: number, share: number): boolean {
+  return claimed + claim / 2 <= share
+}
+
+/** Batch work counts half, so that it stands behind and never stands still. */
+export function weightOfTake({ weight, priority }: QuotaTake): number {
+  return priority === 'batch' ? weight / 2 : weight
+}
+
+/** Up to which part of the burst everybody may go, whatever its share: the rest is for those who are within theirs. */
+function openPart({ priority }: QuotaTake): number {
+  return priority === 'batch' ? 0.25 : 0.5
+}
+
+/** Plans for the item as it was seen last; the conditions see to it that the update is right for what it is now. */
+export function planUpdate(view: Item, { limits, ended, extended, charges }: Work, nowMs: number): Plan {
+  const nowMicros = nowMs * 1000
+  const update = emptyUpdate()
+  const settled = settle(update, view, ended, extended, nowMs)
+  for (const { hold } of charges) {
+    add(update, hold.bucket, hold.held - hold.expected)
+  }
+  const tokens = limitOf(
+    tokensAt,
+    settled.tokens,
+    sumOf(charges, ({ held }) => held),
+  )
+  const expected = follow(
+    tokens,
+    settled.expected,
+    sumOf(charges, ({ expected }) => expected),
+  )
+  const requests = limitOf(
+    requestsAt,
+    settled.requests,
+    sumOf(charges, ({ requests }) => requests),
+  )
+
+  /** One limit has one of two updates: time that passes is not saved up in a bucket that is full. */
+  function limitOf(attribute: string, change: number, taken: number): Limit {
+    const from = nowMicros + Math.max(0, -change)
+    const idle = (numberOf(view, attribute) ?? 0) < from
+    // A full bucket may be given back to: that leaves it full.
+    if (taken === 0 && change <= 0) {
+      if (change < 0) add(update, attribute, change)
+      return { attribute, change, from, idle: false }
+    }
+    update.conditions.push(
+      idle
+        ? [
+            { attribute, is: 'absent' },
+            { attribute, is: '<', value: from },
+          ]
+        : [{ attribute, is: '>=', value: from }],
+    )
+    if (idle) update.sets[attribute] = nowMicros + Math.max(0, change) + taken
+    else add(update, attribute, change + taken)
+    return { attribute, change, from, idle }
+  }
+
+  /** What is expected starts afresh whenever the bucket was full. */
+  function follow({ idle }: Limit, change: number, taken: number): Limit {
+    if (idle) update.sets[expectedAt] = nowMicros + Math.max(0, change) + taken
+    else if (change + taken !== 0) add(update, expectedAt, change + taken)
+    return { attribute: expectedAt, change, from: nowMicros + Math.max(0, -change), idle }
+  }
+
+  type Bound = readonly [limit: Limit, bound: number]
+  /** One of the limits, before the update, is at most at its bound; an idle one is at `from`. */
+  function anyOf(bounds: readonly Bound[], ...others: Condition): Condition | boolean {
+    if (bounds.some(([{ idle, from }, bound]) => idle && from <= bound)) return true
+    const live = bounds.filter(([{ idle }]) => !idle)
+    const condition = [
+      ...live.map(([{ attribute }, value]) => ({ attribute, is: '<=', value }) as const),
+      ...others,
+    ]
+    return condition.length > 0 && condition
+  }
+
+  const admission = charges.length > 0 ? admissionOf() : []
+  if (charges.length > 0) housekeeping(update, view, nowMs)
+  if (admission) update.conditions.push(...admission)
+  return { update, admission }
+
+  function admissionOf(): Condition[] | undefined {
+    const all: (Condition | boolean)[] = []
+    const tokenBurst = microsOf(limits.tokens?.burst ?? 0, limits.tokens)
+    const requestBurst = microsOf(limits.requests?.burst ?? 0, limits.requests)
+    let [held, probable, asked] = [0, 0, 0]
+    let [atOnce, inLine, inLineExpected, requestBound] = [Infinity, Infinity, Infinity, Infinity]
+    let [open, openRequests] = [Infinity, Infinity]
+    const claims = new Map<string, { sum: number; last: number; share: number }>()
+    const epoch = epochOf(nowMs)
+    for (const { take, hold, claimed } of charges) {
+      const waitMicros = Math.floor(Math.min(take.maxWaitMs, dayMs) * 1000)
+      const room = nowMicros + tokenBurst - tokens.change - held - hold.held
+      if (waitMicros === 0) atOnce = Math.min(atOnce, room)
+      else {
+        inLine = Math.min(inLine, room)
+        const later = nowMicros + tokenBurst + waitMicros - expected.change - probable - hold.held
+        inLineExpected = Math.min(inLineExpected, later)
+      }
+      held += hold.held
+      probable += hold.expected
+      asked += hold.requests
+      requestBound = Math.min(requestBound, nowMicros + requestBurst + waitMicros - requests.change - asked)
+      if (claimed) continue
+      const counter = counterOf(take.tenant, epoch)
+      const weight = weightOfTake(take)
+      const share = shareOf(view, { tenant: take.tenant, weight }, epoch)
+      const claim = claimOf(hold)
+      claims.set(counter, { sum: (claims.get(counter)?.sum ?? 0) + claim, last: claim, share })
+      if (share === Infinity) continue
+      open = Math.min(open, room - (1 - openPart(take)) * tokenBurst)
+      const openTo = requestBurst * openPart(take)
+      openRequests = Math.min(openRequests, nowMicros + openTo - requests.change - asked)
+    }
+    if (limits.tokens) {
+      if (atOnce < Infinity) all.push(anyOf([[tokens, atOnce]]))
+      if (inLine < Infinity)
+        all.push(
+          anyOf([
+            [tokens, inLine],
+            [expected, inLineExpected],
+          ]),
+        )
+    }
+    if (limits.requests) all.push(anyOf([[requests, requestBound]]))
+    for (const [counter, { sum, last, share }] of claims) {
+      add(update, counter, sum)
+      if (share === Infinity) continue
+      const bound = share - sum + last / 2
+      const within: Condition = [
+        ...(bound >= 0 || sum === last ? [{ attribute: counter, is: 'absent' } as const] : []),
+        { attribute: counter, is: '<=', value: Math.floor(bound) },
+      ]
+      if (limits.tokens) all.push(anyOf([[tokens, Math.floor(open)]], ...within))
+      if (limits.requests) all.push(anyOf([[requests, Math.floor(openRequests)]], ...within))
+    }
+    for (const { take } of charges) {
+      const weight = weightOfTake(take)
+      if (weight !== 1) update.sets[weightOf(counterOf(take.tenant, epoch))] = weight
+    }
+    if (all.includes(false)) return undefined
+    return all.filter((condition) => typeof condition !== 'boolean')
+  }
+}
+
+interface Limit {
+  readonly attribute: string
+  /** What those who end change. */
+  readonly change: number
+  /** It counts as full before. */
+  readonly from: number
+  readonly idle: boolean
+}
+
+/** Whether the item lets in all that is planned. */
+export function admits(view: Item, { admission }: Plan): boolean {
+  return admission?.every((condition) => holdsFor(condition, view)) ?? false
+}
+
+/** What those who end, or live on, change; a hold that was given back before is charged for what it has come to. */
+function settle(
+  update: ItemUpdate,
+  view: Item,
+  ended: readonly EndedHold[],
+  extended: readonly ExtendedHold[],
+  nowMs: number,
+): { tokens: number; expected: number; requests: number } {
+  const change = { tokens: 0, expected: 0, requests: 0 }
+  const alive = new Set<string>()
+  function isLost({ bucket }: Hold): boolean {
+    const lost = view[bucket] === undefined && isExpired(bucket, nowMs)
+    if (!lost && !alive.has(bucket)) {
+      alive.add(bucket)
+      update.conditions.push([{ attribute: bucket, is: 'present' }])
+    }
+    return lost
+  }
+  for (const { hold, used, sent } of ended) {
+    const lost = isLost(hold)
+    const charged = lost ? hold.expected : hold.held
+    if (!lost) add(update, hold.bucket, hold.expected - hold.held)
+    change.tokens += used - charged
+    change.expected += used - hold.expected
+    // Who leaves the line was not ahead of those who came after it: they do not move.
+    if (sent && charged !== used) add(update, refunded, charged - used)
+    if (!sent) change.requests -= hold.requests
+  }
+  for (const { hold, next } of extended) {
+    const lost = isLost(hold)
+    if (!lost) add(update, hold.bucket, hold.expected - hold.held)
+    else change.tokens += hold.held - hold.expected
+    add(update, next.bucket, next.held - next.expected)
+    change.expected += next.expected - hold.expected
+  }
+  return change
+}
+
+/** Gives back what dead holders held in a bucket, less what they probably used: once, as only one finds it as it is. */
+export function planReclaim(view: Item, bucket: string, nowMs: number): ItemUpdate {
+  const update = emptyUpdate()
+  const back = numberOf(view, bucket) ?? 0
+  const nowMicros = nowMs * 1000
+  update.conditions.push([{ attribute: bucket, is: '=', value: back }])
+  update.removes.push(bucket)
+  const idle = back < 0 && (numberOf(view, tokensAt) ?? 0) < nowMicros
+  if (idle) update.sets[tokensAt] = nowMicros - back
+  else if (back !== 0) update.adds[tokensAt] = -back
+  if (back < 0) update.conditions.push([{ attribute: tokensAt, is: idle ? '<' : '>=', value: nowMicros }])
+  return update
+}
+
+const dayMs = 24 * 60 * 60 * 1000
+
+function housekeeping(update: ItemUpdate, view: Item, nowMs: number): void {
+  update.removes.push(...staleCounters(view, epochOf(nowMs)))
+  keep(update, view, nowMs)
+}
+
+/** A day after its last use nobody needs a ledger; written once in a while, not each time. */
+export function keep(update: ItemUpdate, view: Item, nowMs: number): void {
+  const expiresAt = numberOf(view, 'expiresAt') ?? 0
+  if (expiresAt * 1000 < nowMs + dayMs) update.sets.expiresAt = Math.ceil((nowMs + 2 * dayMs) / 1000)
+}
+
+function add(update: ItemUpdate, attribute: string, amount: number): void {
+  update.adds[attribute] = (update.adds[attribute] ?? 0) + amount
+}
+
+function sumOf(charges: readonly Charge[], amount: (hold: Hold) => number): number {
+  return charges.reduce((sum, { hold }) => sum + amount(hold), 0)
+}

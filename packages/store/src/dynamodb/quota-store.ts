@@ -1,0 +1,182 @@
+/** Rate limits that sandboxes share, one item for each key. */
+
+import type {
+  QuotaAnswer,
+  QuotaBelief,
+  QuotaChange,
+  QuotaMode,
+  QuotaStore,
+  QuotaTake,
+  QuotaUpdate,
+} from '../quota-store.ts'
+import { holdOf, holdsByID, lostBuckets } from './quota-holds.ts'
+import { type Condition, emptyUpdate, type Item, type ItemTable, type ItemUpdate } from './quota-item.ts'
+import { dynamoDBItemTable } from './quota-item-table.ts'
+import { answerAgain, answersTo, impossible, isPlace, refusalOf, viewOf } from './quota-line.ts'
+import { admits, type Charge, keep, planReclaim, planUpdate, type Work } from './quota-plan.ts'
+import { planTurns, turnTicket } from './quota-turns.ts'
+import { type DynamoDBStoreOptions, tableOf } from './table.ts'
+
+/**
+ * A store for `quotaThrottle()` that all sandboxes share. It goes by the clocks of the sandboxes: clocks that differ by
+ * some time let in as much more as the limits bring back in it. Needs `dynamodb:UpdateItem` and `dynamodb:GetItem` on
+ * the table.
+ *
+ * @throws TypeError when an option cannot be right
+ *
+ * @example
+ * ```ts
+ * import { dynamoDBQuotaStore } from '@sluice/store/dynamodb'
+ *
+ * export const store = dynamoDBQuotaStore({ tableName: 'sluice' })
+ * ```
+ */
+export function dynamoDBQuotaStore(options: DynamoDBStoreOptions): QuotaStore {
+  const table = tableOf('dynamoDBQuotaStore', options)
+  return quotaStoreOn(dynamoDBItemTable(table), { now: table.now })
+}
+
+/** So often others may be faster; then takes are answered from what was seen, and only what must be written is. */
+const maxAttempts = 8
+
+/** The store on any table of items. */
+export function quotaStoreOn(
+  table: ItemTable,
+  { now, random = Math.random }: { readonly now: () => number; readonly random?: () => number },
+): QuotaStore {
+  const clock = () => Math.floor(now())
+  const holds = holdsByID(clock)
+  /** Items as they were seen last, to guess what an update has to be. */
+  const seen = new Map<string, Item>()
+
+  async function update(key: string, change: QuotaChange, signal?: AbortSignal): Promise<QuotaUpdate> {
+    signal?.throwIfAborted()
+    const { limits, takes = [], belief, mode } = change
+    const answers = new Map<string, QuotaAnswer>()
+    let item = seen.get(key) ?? {}
+    let operations = 0
+
+    function look(next: Item): void {
+      item = next
+      if (seen.size >= maxSeen) seen.clear()
+      seen.set(key, next)
+      operations += 1
+    }
+    async function send(itemUpdate: ItemUpdate, once = false): Promise<boolean> {
+      const { done, item: next } = await table.update(key, itemUpdate, once, signal)
+      look(next)
+      return done
+    }
+    async function reclaim(): Promise<void> {
+      for (const bucket of lostBuckets(item, clock(), random)) {
+        await send(planReclaim(item, bucket, clock()), true)
+      }
+    }
+    const chargeOf = (take: QuotaTake): Charge => ({
+      take,
+      hold: holdOf(take, limits, clock()),
+      claimed: take.ticket === turnTicket,
+    })
+
+    if (belief) await send(planBelief(item, belief.next, belief.ifChangedAtMs, clock()))
+    if (mode) await send(planMode(item, mode, clock()))
+
+    const again = takes.filter(({ ticket }) => isPlace(ticket))
+    for (const take of takes) {
+      const answer = impossible(take, limits)
+      if (answer) answers.set(take.id, answer)
+    }
+    let pending = takes.filter((take) => !again.includes(take) && !answers.has(take.id))
+    let ended = (change.settlements ?? [])
+      .filter(({ ticket, sent }) => sent || ticket !== turnTicket)
+      .flatMap((settlement) => holds.end(settlement, limits) ?? [])
+    let extended = (change.extensions ?? []).flatMap((extension) => holds.extend(extension, limits) ?? [])
+
+    for (let attempt = 0; pending.length + ended.length + extended.length > 0; attempt++) {
+      if (attempt === 2 * maxAttempts) throw new Error(`The item of "${key}" changes too fast.`)
+      const nowMs = clock()
+      const work: Work = { limits, ended, extended, charges: [] }
+      let charges = attempt < maxAttempts ? fitting(item, work, pending.map(chargeOf), nowMs) : []
+      if (charges.length + ended.length + extended.length === 0) {
+        if (operations > 0) break
+        // Nobody is sent away because of what was seen some time ago: if it is still so, the update fails and tells.
+        charges = pending.map(chargeOf)
+      }
+      const plan = planUpdate(item, { ...work, charges }, nowMs)
+      // More than an empty ledger lets in at once, of which some are refused when the item is known.
+      if (!plan.admission) look(await table.get(key, signal))
+      else if (await send(plan.update, ended.length > 0)) {
+        for (const { take, hold } of charges) holds.add(take, hold)
+        for (const answer of answersTo(charges, item, limits, nowMs)) answers.set(answer.id, answer)
+        pending = pending.filter(({ id }) => !answers.has(id))
+        ended = []
+        extended = []
+      }
+      await reclaim()
+    }
+
+    let gated: Charge[] = []
+    for (const charge of pending.map(chargeOf)) {
+      const refusal = refusalOf(charge, item, limits, clock())
+      if (refusal) answers.set(refusal.id, refusal)
+      else gated.push(charge)
+    }
+    for (let attempt = 0; gated.length > 0; attempt++) {
+      const turns = planTurns(item, gated, clock(), attempt < maxAttempts)
+      if (turns.update && !(await send(turns.update))) continue
+      for (const answer of turns.answers) answers.set(answer.id, answer)
+      gated = []
+    }
+
+    const known =
+      takes.length > 0 && again.every((take) => answerAgain(take, item, limits, clock()).state === 'admitted')
+    if (operations === 0 && !known) {
+      look(await table.get(key, signal))
+      await reclaim()
+    }
+    for (const take of again) answers.set(take.id, answerAgain(take, item, limits, clock()))
+    const result = {
+      answers: takes.map(({ id }) => answers.get(id) as QuotaAnswer),
+      view: viewOf(item, limits, clock()),
+      operations,
+    }
+    const leaving = again.filter(({ id }) => answers.get(id)?.state === 'refused')
+    if (leaving.length === 0) return result
+    // They were in line, and are not any more.
+    const settlements = leaving.map((take) => ({ ...take, usedTokens: 0, sent: false }))
+    const left = await update(key, { limits, settlements }, signal)
+    return { answers: result.answers, view: left.view, operations: operations + left.operations }
+  }
+
+  return { update, open: () => table.open() }
+}
+
+/** Keys of which one sandbox remembers the items. */
+const maxSeen = 1000
+
+/** As many as the item lets in, those first who came first. */
+function fitting(view: Item, work: Work, charges: readonly Charge[], nowMs: number): Charge[] {
+  const chosen: Charge[] = []
+  for (const charge of charges) {
+    chosen.push(charge)
+    if (!admits(view, planUpdate(view, { ...work, charges: chosen }, nowMs))) chosen.pop()
+  }
+  return chosen
+}
+
+function planBelief(view: Item, next: QuotaBelief, ifChangedAtMs: number, nowMs: number): ItemUpdate {
+  const update = emptyUpdate()
+  const unchanged: Condition = [{ attribute: 'changedAtMs', is: '=', value: ifChangedAtMs }]
+  const never: Condition = [{ attribute: 'changedAtMs', is: 'absent' }]
+  update.conditions.push(ifChangedAtMs === 0 ? [...never, ...unchanged] : unchanged)
+  Object.assign(update.sets, next)
+  keep(update, view, nowMs)
+  return update
+}
+
+function planMode(view: Item, mode: QuotaMode, nowMs: number): ItemUpdate {
+  const update = emptyUpdate()
+  update.sets.quotaMode = mode
+  keep(update, view, nowMs)
+  return update
+}

@@ -1,0 +1,40 @@
+/** Updates that must not be made twice. */
+
+import type { DynamoDBClient, UpdateItemCommand, UpdateItemCommandOutput } from '@aws-sdk/client-dynamodb'
+
+/** After these DynamoDB has certainly not made the update. */
+const refusals = new Set([
+  'ProvisionedThroughputExceededException',
+  'RequestLimitExceeded',
+  'ThrottlingException',
+])
+
+/**
+ * Sends a command that the SDK does not repeat where nobody knows whether it was carried out: after a time-out, a lost
+ * connection, an error of the server. Works with any client, whatever its `maxAttempts`.
+ */
+export async function sendOnce(
+  client: DynamoDBClient,
+  command: UpdateItemCommand,
+  options: { readonly abortSignal: AbortSignal },
+): Promise<UpdateItemCommandOutput> {
+  command.middlewareStack.addRelativeTo(
+    (next) => async (args) => {
+      try {
+        return await next(args)
+      } catch (error) {
+        if (refusals.has((error as Error).name)) throw error
+        // The SDK takes an error that it does not know for one that is not to be retried.
+        throw new AmbiguousError('', { cause: error })
+      }
+    },
+    { relation: 'after', toMiddleware: 'retryMiddleware', name: 'sluiceSendOnce', override: true },
+  )
+  try {
+    return await client.send(command, options)
+  } catch (error) {
+    throw error instanceof AmbiguousError ? error.cause : error
+  }
+}
+
+class AmbiguousError extends Error {}
