@@ -9,6 +9,7 @@ export {
   type MemoryCacheStoreOptions,
   memoryCacheStore,
 } from './memory-cache-store.ts'
+export { type MemoryQuotaStoreOptions, memoryQuotaStore } from './memory-quota-store.ts'
 export {
   noBelief,
   type QuotaAnswer,

@@ -115,9 +115,9 @@ export async function runTraffic(
   }
 
   function follow(call: Call, nowMs: number, answer: QuotaAnswer): void {
-    if (answer.state === 'admitted') return start(call, nowMs)
-    call.state = answer.state
-    if (answer.state === 'refused') return
+    if (answer.state === 'admitted') start(call, nowMs)
+    else call.state = answer.state
+    if (answer.state !== 'waiting') return
     call.ticket = answer.ticket
     const { askInMs, startInMs = Number.POSITIVE_INFINITY } = answer
     if (startInMs <= askInMs) events.push({ atMs: nowMs + startInMs, call, what: 'start' })

@@ -1,0 +1,4 @@
+/** Shared state in Redis or Valkey. */
+
+export type { IoRedisScripts, NodeRedisScripts, RedisScripts } from './redis/client.ts'
+export { type RedisQuotaStoreOptions, redisQuotaStore } from './redis/quota-store.ts'
