@@ -69,8 +69,16 @@ interface DatedRates {
 /** The newest first. */
 type Series = readonly DatedRates[] | UnpricedReason
 
+interface KeptSeries {
+  readonly provider: string
+  readonly region: string | undefined
+  readonly terms: string
+  readonly behind: string | undefined
+  readonly series: Series
+}
+
 /** Ids are few; only application profiles made by the thousand could make this grow. */
-const keptSeries = 1_000
+const keptIds = 1_000
 
 /**
  * A catalogue of several layers: the first that names a model, called this way, decides alone.
@@ -82,20 +90,39 @@ export function catalogueOf(
   layers: readonly CatalogueData[],
   profiles: ReadonlyMap<string, string> = new Map(),
 ): Catalogue {
-  const kept = new Map<string, Series>()
+  const kept = new Map<string, KeptSeries[]>()
   for (const layer of layers) checkLayer(layer)
 
   function find(item: Priceable): FoundRates | UnpricedReason {
-    const behind = profiles.get(item.modelId)
-    const terms = termsOf(item)
-    const key = `${item.provider}|${item.modelId}|${behind}|${item.region}|${terms}`
-    let series = kept.get(key)
-    if (series === undefined) {
-      series = seriesOf(item, behind, terms)
-      if (kept.size >= keptSeries) kept.clear()
-      kept.set(key, series)
-    }
+    const series = seriesFor(item)
     return typeof series === 'string' ? series : atDate(series, item)
+  }
+
+  /** Asked for every attempt: by the id alone, then among the few ways in which it is called. No key is put together. */
+  function seriesFor(item: Priceable): Series {
+    const { provider, modelId, region } = item
+    const behind = profiles.size > 0 ? profiles.get(modelId) : undefined
+    const terms = termsOf(item)
+    let ways = kept.get(modelId)
+    if (ways) {
+      for (const way of ways) {
+        if (
+          way.region === region &&
+          way.terms === terms &&
+          way.provider === provider &&
+          way.behind === behind
+        ) {
+          return way.series
+        }
+      }
+    } else {
+      if (kept.size >= keptIds) kept.clear()
+      ways = []
+      kept.set(modelId, ways)
+    }
+    const series = seriesOf(item, behind, terms)
+    ways.push({ provider, region, terms, behind, series })
+    return series
   }
 
   function seriesOf(item: Priceable, behind: string | undefined, terms: string): Series {
