@@ -38,7 +38,7 @@ test.for([
 })
 
 test.for([
-  [['lokal'], "there is no command 'lokal', only: local"],
+  [['lokal'], "there is no command 'lokal', only: cost, local"],
   [['local', '--prt', '1'], "unknown option '--prt'. The options are: --port,"],
   [['local', '--port'], "option '--port <value>' argument missing"],
   [['local', '--port', 'http'], "--port needs a number from 0 to 65535, not 'http'"],

@@ -1,4 +1,5 @@
 import type { Counters, Tally } from '../local/bedrock/counters.ts'
+import { textTable } from './table.ts'
 
 /** What happened so far, in one line. */
 export function countersLine(counters: Counters): string {
@@ -17,16 +18,8 @@ export function countersTable(counters: Counters): string {
     ...Object.entries(counters.models).map(([modelId, tally]) => row(modelId, tally)),
     row('total', counters),
   ]
-  const cells = [['model', 'requests', 'tokens in', 'tokens out', 'most open', 'outcomes'], ...rows]
-  const widths =
-    cells[0]?.map((_, column) => Math.max(...cells.map((line) => line[column]?.length ?? 0))) ?? []
-  const lines = cells.map((line) =>
-    line
-      .map((cell, column) => pad(cell, column, widths))
-      .join('  ')
-      .trimEnd(),
-  )
-  return `${lines.join('\n')}\n`
+  const head = ['model', 'requests', 'tokens in', 'tokens out', 'most open', 'outcomes']
+  return textTable([head, ...rows], (column) => column === 0 || column === head.length - 1)
 }
 
 function row(name: string, tally: Tally): string[] {
@@ -39,11 +32,6 @@ function row(name: string, tally: Tally): string[] {
     String(tally.maxOpen),
     outcomes.join(', ') || '-',
   ]
-}
-
-function pad(cell: string, column: number, widths: readonly number[]): string {
-  const isText = column === 0 || column === widths.length - 1
-  return isText ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)
 }
 
 function promptTokens({ inputTokens, cacheReadTokens, cacheWriteTokens }: Tally): number {

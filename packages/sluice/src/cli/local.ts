@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import { parseArgs } from 'node:util'
 import { type BedrockOptions, startBedrock } from '../local/bedrock/endpoint.ts'
 import { localCredentials } from '../local/lambda/environment.ts'
 import { countersLine, countersTable } from './counters-view.ts'
+import { parseOptions } from './parse-options.ts'
 import { UsageError } from './usage-error.ts'
 
 export const localHelp = `sluice local: a Bedrock endpoint on this machine, for any AWS SDK
@@ -54,7 +54,7 @@ export async function localCommand(argv: readonly string[]): Promise<void> {
 }
 
 function bedrockOptions(argv: readonly string[]): BedrockOptions {
-  const values = parse(argv)
+  const { values } = parseOptions(argv, options, 'sluice local --help')
   const firstTokenMs = number('--first-token-ms', values['first-token-ms'], 'from 0', (value) => value >= 0)
   const tokensPerSecond = number('--tokens-per-second', values['tokens-per-second'], ...aboveZero)
   const port = number('--port', values.port, 'from 0 to 65535', (value) => value >= 0 && value <= 65_535)
@@ -68,17 +68,6 @@ function bedrockOptions(argv: readonly string[]): BedrockOptions {
     }),
     ...(values.upstream !== undefined && { upstream: url(values.upstream) }),
     ...(values.quota !== undefined && { quotas: [quota(values.quota)] }),
-  }
-}
-
-function parse(argv: readonly string[]) {
-  try {
-    return parseArgs({ args: [...argv], options, strict: true, allowPositionals: false }).values
-  } catch (error) {
-    // The first sentence names what is wrong, the rest is advice for another kind of program.
-    const [problem = ''] = (error as Error).message.split('. ')
-    const known = Object.keys(options).map((name) => `--${name}`)
-    throw usage(`${problem.charAt(0).toLowerCase()}${problem.slice(1)}. The options are: ${known.join(', ')}`)
   }
 }
 
