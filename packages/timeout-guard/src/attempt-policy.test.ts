@@ -82,7 +82,7 @@ test('a stream that falls silent is cut off, after its time and at most a quarte
     code: 'stream_interrupted',
     partial: true,
     usage: { inputTokens: 10, outputTokens: 4 },
-    message: 'fake.model-v1 sent nothing for 1000 ms (idleMs of timeoutGuard).',
+    message: 'fake.model-v1 reached idleMs of timeoutGuard, 1000 ms.',
   })
   expect(clock.now() - startedAtMs).toBe(1_950)
   expect(seen).toHaveLength(3)
@@ -118,7 +118,7 @@ test('an attempt has its time: it is tried again before content, and cut off aft
   await clock.advance(6_000)
   expect(await running).toMatchObject({
     name: 'StreamInterruptedError',
-    message: 'fake.model-v1 was not done within 3000 ms (attemptMs of timeoutGuard).',
+    message: 'fake.model-v1 reached attemptMs of timeoutGuard, 3000 ms.',
   })
   expect(attempts.map(({ error, durationMs }) => [error?.name, durationMs])).toEqual([
     ['TransportError', 3_000],

@@ -82,17 +82,8 @@ function watchIdle(attempt: Attempt, clock: Clock, idleMs: number, onIdle: () =>
 
 /** Before content another attempt, or another model, may do better. After it nothing is repeated. */
 function errorOf(attempt: Attempt, limit: keyof AttemptLimits, limitMs: number): SluiceError {
-  const { modelId } = attempt.request
-  if (attempt.seen.contentEvents > 0) {
-    const what = limit === 'idleMs' ? 'sent nothing for' : 'was not done within'
-    return new StreamInterruptedError(`${modelId} ${what} ${limitMs} ms (${limit} of timeoutGuard).`, {
-      partial: true,
-      usage: attempt.usage(),
-    })
-  }
-  return new TransportError(`${modelId} did not answer within ${limitMs} ms (${limit} of timeoutGuard).`, {
-    code: 'transport_failed',
-    statusCode: 504,
-    retryable: true,
-  })
+  const message = `${attempt.request.modelId} reached ${limit} of timeoutGuard, ${limitMs} ms.`
+  return attempt.seen.contentEvents > 0
+    ? new StreamInterruptedError(message, { partial: true, usage: attempt.usage() })
+    : new TransportError(message, { code: 'transport_failed', statusCode: 504, retryable: true })
 }

@@ -44,29 +44,23 @@ export class DeadlineExceededError extends SluiceError {
 
 function happened({ modelId, leftMs, neededMs, partial }: DeadlineExceededOptions): string {
   if (neededMs === undefined) {
-    return `The deadline of the invocation ended the call to ${modelId} ${
-      partial ? 'in the middle of its answer' : 'before its answer'
-    }.`
+    return `The deadline ended the call to ${modelId}${partial ? ' in the middle of its answer' : ''}.`
   }
-  return leftMs <= 0
-    ? `${modelId} was not asked: the deadline of the invocation has passed.`
-    : `${modelId} was not asked: it takes about ${neededMs} ms, and ${Math.round(leftMs)} ms are left until the deadline.`
+  const needs = neededMs > 0 ? `, and it takes about ${neededMs} ms` : ''
+  return `${modelId} was not asked: ${Math.max(0, Math.round(leftMs))} ms are left until the deadline${needs}.`
 }
 
-const spentOn: Readonly<Record<keyof SpentMs, readonly [where: string, help: string]>> = {
-  queue: ['before the call', 'Give the function less to do at once, or more time.'],
-  quota: ['waiting for quota', 'Ask for more quota, or run less at once.'],
-  retry: ['between attempts', 'Look why attempts fail.'],
-  firstContent: ['waiting for the answer to begin', 'Give the function more time, or ask another model.'],
-  stream: ['reading the answer', 'Give the function more time, or ask for fewer tokens.'],
+const spentOn: Readonly<Record<keyof SpentMs, string>> = {
+  queue: 'before the call',
+  quota: 'waiting for quota',
+  retry: 'between attempts',
+  firstContent: 'waiting for the answer to begin',
+  stream: 'reading it',
 }
 
 function told(spentMs: SpentMs): string {
-  const spent = (Object.entries(spentMs) as [keyof SpentMs, number][])
-    .filter(([, durationMs]) => durationMs >= 1)
-    .sort(([, a], [, b]) => b - a)
-  const [most] = spent
-  if (!most) return 'Give the function more time.'
-  const parts = spent.map(([on, durationMs]) => `${Math.round(durationMs)} ms ${spentOn[on][0]}`)
-  return `The time went to: ${parts.join(', ')}. ${spentOn[most[0]][1]}`
+  const parts = (Object.keys(spentOn) as (keyof SpentMs)[])
+    .filter((on) => spentMs[on] >= 1)
+    .map((on) => `${Math.round(spentMs[on])} ms ${spentOn[on]}`)
+  return `Spent: ${parts.join(', ') || 'nothing'}. Give the function more time, or less to do.`
 }

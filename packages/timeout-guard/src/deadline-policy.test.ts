@@ -58,8 +58,8 @@ test('an answer that does not come is ended at the deadline: one attempt, one ab
     atMs: 10_000,
   })
   expect(error.message).toBe(
-    'The deadline of the invocation ended the call to fake.model-v1 before its answer. The time went to: 8000 ms ' +
-      'waiting for the answer to begin, 2000 ms before the call. Give the function more time, or ask another model.',
+    'The deadline ended the call to fake.model-v1. Spent: 2000 ms before the call, 8000 ms waiting for the answer ' +
+      'to begin. Give the function more time, or less to do.',
   )
   expect(attempts).toMatchObject([
     { status: 'failed', error: { code: 'deadline_exceeded' }, estimated: true },
@@ -110,7 +110,7 @@ test('a wait for quota counts as one, whoever waits, and was not billed', async 
   )
   expect(error).toMatchObject({ spentMs: { queue: 0, quota: 10_000 }, unbilled: true, atMs: 10_000 })
   expect(error.usage.inputTokens).toBe(0)
-  expect(error.message).toContain('10000 ms waiting for quota. Ask for more quota')
+  expect(error.message).toContain('Spent: 10000 ms waiting for quota. Give')
   expect(model.sent).toBe(0)
 })
 
@@ -196,7 +196,7 @@ test('a call that cannot be done in the time that is left is not begun', async (
     atMs: 9_500,
   })
   expect(error.message).toContain(
-    'fake.model-v1 was not asked: it takes about 1000 ms, and 500 ms are left until the deadline.',
+    'fake.model-v1 was not asked: 500 ms are left until the deadline, and it takes about 1000 ms.',
   )
   expect(model.sent).toBe(2)
   expect(acts).toMatchObject([{ action: 'refused', enforced: true, neededMs: 1_000, leftMs: 500 }])
@@ -213,9 +213,11 @@ test('one that fits just about is begun, and one after the deadline is not', asy
   await expect(fits).resolves.toMatchObject({ output: { text: 'whole' } })
   const late = invoke({ clock }, async (scope) => {
     await sleep(clock, 10_000, scope.signal)
-    return callModel(scope, fakeModel({}).request({ baseModelId: 'never.asked' }))
+    return callModel(scope, fakeModel({}).request({ modelId: 'never.asked', baseModelId: 'never.asked' }))
   })
-  expect((await failure(late)).message).toContain('was not asked: the deadline of the invocation has passed.')
+  expect((await failure(late)).message).toContain(
+    'never.asked was not asked: 0 ms are left until the deadline.',
+  )
 })
 
 test('calls that have all the time there is are begun whatever was learned: else nothing would be learned again', async () => {

@@ -105,9 +105,10 @@ function guardedCall(
 
   function refused(request: ModelRequest): boolean {
     const leftMs = invocation.leftMs(scope)
-    const neededMs = expectedServiceMs(request, acceptsPartial ? 1 : floorTokens)
     // Who has all the time that there ever is gets no more by coming back; and without trying nothing would be learned.
-    if (leftMs > 0 && (leftMs >= neededMs || leftMs >= fullMs * nearlyAll)) return false
+    if (leftMs > 0 && leftMs >= fullMs * nearlyAll) return false
+    const neededMs = expectedServiceMs(request, acceptsPartial ? 1 : floorTokens)
+    if (leftMs > 0 && leftMs >= neededMs) return false
     act(neededMs)
     return invocation.enforced
   }

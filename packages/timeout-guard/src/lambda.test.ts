@@ -3,7 +3,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 
 /** In a real sandbox with the real runtime client, against the real SDK client's endpoint. */
 let local: Local<'guarded' | 'batch' | 'streaming', never, never>
-const timeoutMs = 1_200
+// More than enough to answer in, on a machine that is busy.
+const timeoutMs = 2_000
 
 beforeAll(async () => {
   const fixture = (name: string) => new URL(`./fixtures/${name}-function.ts`, import.meta.url)

@@ -108,7 +108,7 @@ test('observing changes nothing, and tells what would have been done: a warning 
     ['firstContentMs', false],
   ])
   await turn()
-  expect(warnings.map((message) => /\((\w+)\)/.exec(message)?.[1])).toEqual([
+  expect(warnings.map((message) => /acted: (\w+)/.exec(message)?.[1])).toEqual([
     'refused',
     'ended',
     'firstContentMs',
@@ -145,6 +145,6 @@ for (const [name, timeoutEarlyInMillis, count] of [
     }
     await turn()
     expect(warnings).toHaveLength(count)
-    if (count > 0) expect(warnings[0]).toContain('the guard, which keeps 100 ms. Make Middy')
+    if (count > 0) expect(warnings[0]).toContain('timeoutEarlyInMillis smaller than reserveMs (100)')
   })
 }

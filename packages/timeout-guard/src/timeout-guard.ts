@@ -77,7 +77,7 @@ export function timeoutGuard(options: TimeoutGuardOptions = {}): MiddyHooks {
     if (warned.has(action)) return
     warned.add(action)
     process.emitWarning(
-      `timeoutGuard would have acted (${action}). Its mode is "observe"; the channel sluice:timeout-guard tells of each time.`,
+      `timeoutGuard observes, and would have acted: ${action}. See the channel sluice:timeout-guard.`,
       'SluiceWarning',
     )
   }
@@ -124,8 +124,8 @@ function checkEarlyTimeout(request: MiddyRequest, reserveMs: number): boolean {
   const leftMs = context.getRemainingTimeInMillis?.() ?? 0
   if (leftMs <= reserveMs) return false
   process.emitWarning(
-    `timeoutGuard: Middy ended the invocation ${Math.round(leftMs)} ms before its end, and before the deadline of the ` +
-      `guard, which keeps ${reserveMs} ms. Make Middy's timeoutEarlyInMillis smaller than that, or reserveMs larger.`,
+    `timeoutGuard: Middy timed out ${Math.round(leftMs)} ms before the end, and so before the guard. Make its ` +
+      `timeoutEarlyInMillis smaller than reserveMs (${reserveMs}).`,
     'SluiceWarning',
   )
   return true
