@@ -36,15 +36,22 @@ test('a message is answered as JSON', async () => {
 
 test('bad requests are refused with the right status, and ask nobody', async () => {
   const { request, bedrock } = start()
+  const unfit = 'It does not fit its schema at: text.'
   const bad = [
-    [{ body: '{"text":' }, 422, 'Invalid or malformed JSON was provided'],
-    [{ headers: { 'content-type': 'text/plain' } }, 415, 'Unsupported Media Type'],
-    [{ body: '{"text":""}' }, 422, 'The body of the request is not what is expected here.'],
-    [{ body: '{"message":"hi"}' }, 422, 'The body of the request is not what is expected here.'],
-    [{ body: '{"__proto__":{"text":"hi"}}' }, 422, 'Forbidden key in JSON body'],
+    [{ body: '{"text":' }, 400, 'The body of the request is no JSON that is accepted here.'],
+    [{ headers: { 'content-type': 'text/plain' } }, 422, 'It does not fit its schema at: the whole.'],
+    [{ body: '{"text":""}' }, 422, unfit],
+    [{ body: '{"message":"hi"}' }, 422, unfit],
+    [
+      { body: '{"__proto__":{"text":"hi"}}' },
+      400,
+      'The body of the request is no JSON that is accepted here.',
+    ],
   ] as const
-  for (const [fields, statusCode, body] of bad) {
-    expect(await request(fields)).toMatchObject({ statusCode, body })
+  for (const [fields, statusCode, detail] of bad) {
+    const { body, ...answer } = await request(fields)
+    expect(answer).toMatchObject({ statusCode, headers: { 'Content-Type': 'application/problem+json' } })
+    expect(JSON.parse(body ?? '')).toMatchObject({ status: statusCode, detail, code: 'invalid_event' })
   }
   expect(bedrock.counters().requests).toBe(0)
 })
@@ -95,13 +102,14 @@ test.for([
     422,
     'The model cannot work on this input.',
   ],
-] as const)('%s: a status for the caller, the reason for the log', async ([, fault, statusCode, body]) => {
+] as const)('%s: a status for the caller, the reason for the log', async ([, fault, statusCode, detail]) => {
   const { request } = start([fault])
   const answer = await request()
-  expect(answer).toMatchObject({ statusCode, body })
+  expect(answer).toMatchObject({ statusCode })
+  expect(JSON.parse(answer.body ?? '')).toMatchObject({ type: 'about:blank', status: statusCode, detail })
   if (fault.fault === 'throttle' && 'retryAfterMs' in fault) {
     expect(answer.headers).toMatchObject({ 'Retry-After': '1' })
   }
-  expect(answer.logs).toMatch(/reason: 'Bedrock answered \w+Exception/)
+  expect(answer.logs).toMatch(/"why":"Bedrock answered \w+Exception/)
   expect(answer.logs).not.toContain('cash machine')
 })

@@ -9,6 +9,7 @@ type Reader = (bytes: Uint8Array) => string | Promise<string>
 const readers: Readonly<Record<string, Reader>> = { txt: plain, md: plain, html, htm: html, pdf }
 
 const maxTags = 50_000
+const maxCharacters = 100_000
 
 /** Whether there is a reader for this key. */
 export function isDocument(key: string): boolean {
@@ -26,6 +27,11 @@ export async function documentText(key: string, bytes: Uint8Array): Promise<stri
   }
   if (text.trim() === '') {
     throw new InvalidEventError('The document has no text. Is it a scan?', { statusCode: 422 })
+  }
+  if (text.length > maxCharacters) {
+    throw new InvalidEventError(`The document has ${text.length} characters; ${maxCharacters} are allowed.`, {
+      statusCode: 413,
+    })
   }
   return text
 }

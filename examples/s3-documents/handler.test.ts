@@ -1,10 +1,7 @@
-import { S3Client } from '@aws-sdk/client-s3'
-import { sourceConformance } from '@sluice/core/testing'
 import type { S3Event } from 'aws-lambda'
 import fc from 'fast-check'
 import { type FaultRule, startLocal } from 'sluice/local'
-import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
-import { documentSource } from './document-source.ts'
+import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { documentText } from './document-text.ts'
 import event from './event.json' with { type: 'json' }
 import { makePdf } from './make-pdf.ts'
@@ -14,18 +11,10 @@ const local = await startLocal({
   bedrock: { latency: 'none' },
   functions: { analyse: { handler, timeoutMs: 15_000 } },
   // Without a prefix: the function is also told of its own results.
-  buckets: { papers: { function: 'analyse', retryDelayMs: 1 }, archive: {} },
+  buckets: { papers: { function: 'analyse', retryDelayMs: 1 } },
 })
-const { papers, archive } = local.buckets
-const client = new S3Client({
-  endpoint: local.environment.AWS_ENDPOINT_URL_S3 as string,
-  region: 'us-east-1',
-  credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-})
-afterAll(async () => {
-  client.destroy()
-  await local.close()
-})
+const { papers } = local.buckets
+afterAll(local.close)
 
 const text = 'Your invoice 4711 of 120 EUR is due since the first of May. Please pay within ten days.'
 
@@ -76,7 +65,7 @@ test('other objects, its own results and the test event of S3 ask nobody', async
   const test = { Service: 'Amazon S3', Event: 's3:TestEvent', Bucket: papers.name }
   expect(await local.functions.analyse.invoke(test)).toMatchObject({
     error: undefined,
-    payload: { analysed: [], refused: [] },
+    payload: { done: [], refused: [] },
   })
 })
 
@@ -87,25 +76,35 @@ test.for([
   ['bytes that are no UTF-8', 'latin.txt', Buffer.from([0x41, 0xff, 0xfe]), 'cannot be read as txt'],
   ['a page of too many tags', 'tags.html', '<div>'.repeat(2_000_000), 'cannot be read as html'],
   ['a page that is too deep', 'deep.html', '<div>'.repeat(40_000), 'cannot be read as html'],
-  ['a file that is too large', 'large.txt', Buffer.alloc(10_000_001, 'a'), '10000001 bytes'],
+  [
+    'a file that is too large',
+    'large.txt',
+    Buffer.alloc(10_000_001, 'a'),
+    '10000000 bytes',
+    'PayloadTooLargeError',
+  ],
   ['a text that is too long', 'long.txt', 'word '.repeat(20_001), '100005 characters'],
-] as const)('%s is refused, by name and at once; the function lives', async ([, name, body, message]) => {
-  const key = `documents/${name}`
-  expect(await upload(key, body)).toMatchObject({ requests: 0 })
-  const { error, payload, logs } = await local.functions.analyse.invoke(notification(key))
-  expect(error).toBeUndefined()
-  expect(payload).toEqual({
-    analysed: [],
-    refused: [{ key, error: 'InvalidEventError', message: expect.stringContaining(message) }],
-  })
-  expect(logs.join('\n')).toContain(`"record":"${key}","status":"failed"`)
-  await expect(papers.get(`analyses/${name}.json`)).rejects.toThrow()
-  expect(papers.failures()).toEqual([])
-})
+] as const)(
+  '%s is refused, by name and at once; the function lives',
+  async ([, name, body, message, error = 'InvalidEventError']) => {
+    const key = `documents/${name}`
+    expect(await upload(key, body)).toMatchObject({ requests: 0 })
+    const { error: failure, payload, logs } = await local.functions.analyse.invoke(notification(key))
+    expect(failure).toBeUndefined()
+    const id = `s3://papers/${key}`
+    expect(payload).toEqual({
+      done: [],
+      refused: [{ id, error, message: expect.stringContaining(message) }],
+    })
+    expect(logs.join('\n')).toContain(`"record":"${id}","status":"failed"`)
+    await expect(papers.get(`analyses/${name}.json`)).rejects.toThrow()
+    expect(papers.failures()).toEqual([])
+  },
+)
 
 test('a document that is gone is refused', async () => {
   const { payload } = await local.functions.analyse.invoke(notification('documents/gone.txt'))
-  expect(payload).toMatchObject({ refused: [{ message: 'The document is gone.' }] })
+  expect(payload).toMatchObject({ refused: [{ message: 'The object is gone.' }] })
 })
 
 test('a service that is down fails the event, and S3 sends it again', async () => {
@@ -129,38 +128,11 @@ test('a missing permission is nothing that the document can help: the event fail
 })
 
 test('prefixes that overlap do not start', async () => {
-  for (const [input, output] of [
-    ['documents/', 'documents/analyses/'],
-    ['documents/new/', 'documents/'],
-    ['', 'analyses/'],
-    ['same/', 'same/'],
-  ] as const) {
-    const start = () => documentSource({ client, inputPrefix: input, outputPrefix: output })
-    expect(start).toThrow(`The prefixes "${input}" (input) and "${output}" (output) overlap.`)
-  }
   const wrong = await startLocal({
     functions: { analyse: { handler, environment: { OUTPUT_PREFIX: 'documents/analyses/' } } },
   })
   onTestFinished(wrong.close)
   expect((await wrong.functions.analyse.invoke(event)).error?.errorMessage).toContain('overlap')
-})
-
-describe('as a source', async () => {
-  await archive.put('documents/letter.txt', text)
-  const anything = fc.anything({ withNullPrototype: true, maxDepth: 3 })
-  const s3 = fc.oneof(
-    anything,
-    fc.record({ bucket: anything, object: anything }),
-    fc.record({ bucket: fc.record({ name: fc.string() }), object: fc.record({ key: anything }) }),
-  )
-  const records = fc.array(fc.record({ eventName: fc.oneof(fc.string(), anything), s3 }))
-  const suite = sourceConformance({
-    source: documentSource({ client, inputPrefix: 'documents/', outputPrefix: 'analyses/' }),
-    event: (count) => (count === 1 ? notification('documents/letter.txt', archive.name) : undefined),
-    unfulfilled: ({ refused }) => refused.map(({ key }) => key),
-    oddEvents: fc.sample(fc.oneof(anything, fc.record({ Records: fc.oneof(anything, records) })), 300),
-  })
-  test.for(suite)('$name', ({ run }) => run())
 })
 
 test('no bytes make a reader do anything but read or refuse', async () => {

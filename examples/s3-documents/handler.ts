@@ -1,9 +1,10 @@
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import middy from '@middy/core'
+import { s3Objects } from '@sluice/event-sources'
 import { modelStep, retry } from '@sluice/model-invocation'
 import { bedrock } from '@sluice/model-invocation/bedrock'
 import { z } from 'zod'
-import { documentSource } from './document-source.ts'
+import { documentText, isDocument } from './document-text.ts'
 
 const modelId = process.env.MODEL_ID ?? 'eu.amazon.nova-lite-v1:0'
 const inputPrefix = process.env.INPUT_PREFIX ?? 'documents/'
@@ -16,10 +17,18 @@ const Analysis = z.object({
   topics: z.array(z.string()).max(5),
 })
 
+const documents = s3Objects({
+  client,
+  input: { prefix: inputPrefix },
+  output: { prefix: outputPrefix },
+  accept: ({ key }) => isDocument(key),
+  parse: async ({ bucket, key, bytes }) => ({ bucket, key, text: await documentText(key, await bytes()) }),
+})
+
 export const handler = middy(
   modelStep({
     model: bedrock(modelId, { maxTokens: 500, temperature: 0 }),
-    source: documentSource({ client, inputPrefix, outputPrefix }),
+    source: documents,
     prompt: ({ text }) => `Analyse this document.\n\n<document>${text}</document>`,
     schema: Analysis,
     async deliver(analysis, { bucket, key }) {
@@ -28,4 +37,6 @@ export const handler = middy(
       await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body, ContentType: 'application/json' }))
     },
   }),
-).use(retry())
+)
+  .use(documents)
+  .use(retry())

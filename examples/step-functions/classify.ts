@@ -1,4 +1,5 @@
 import middy from '@middy/core'
+import { stepFunctionsTask } from '@sluice/event-sources'
 import { modelStep, retry } from '@sluice/model-invocation'
 import { bedrock } from '@sluice/model-invocation/bedrock'
 import { z } from 'zod'
@@ -10,7 +11,8 @@ const intents = process.env.INTENTS ?? 'card, cash, transfer, top up, exchange r
 export const handler = middy(
   modelStep({
     model: bedrock(modelId, { maxTokens: 100, temperature: 0 }),
-    prompt: ({ text }: Extracted) => `What is this about?\n\n<message>${text}</message>`,
+    source: stepFunctionsTask<Extracted>(),
+    prompt: ({ text }) => `What is this about?\n\n<message>${text}</message>`,
     schema: z.object({ intent: z.enum(intents.split(', ')) }),
     deliver: ({ intent }, letter): Classified => ({ ...letter, intent }),
   }),

@@ -1,4 +1,5 @@
 import middy from '@middy/core'
+import { stepFunctionsTask } from '@sluice/event-sources'
 import { modelStep, retry } from '@sluice/model-invocation'
 import { bedrock } from '@sluice/model-invocation/bedrock'
 import type { Answered, Classified } from './letter.ts'
@@ -12,7 +13,8 @@ export const handler = middy(
       system:
         'You answer the letters of bank customers: repeat in two sentences what they want, and promise nothing.',
     }),
-    prompt: ({ text, intent, facts }: Classified) =>
+    source: stepFunctionsTask<Classified>(),
+    prompt: ({ text, intent, facts }) =>
       `The letter is about: ${intent}. Facts: ${JSON.stringify(facts)}\n\n<message>${text}</message>`,
     deliver: (reply, letter): Answered => ({ ...letter, reply }),
   }),

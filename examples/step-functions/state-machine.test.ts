@@ -36,6 +36,26 @@ test('what passes soon is tried again in the function, what lasts longer by the 
   expect(local.bedrock.counters().outcomes).toEqual({ ServiceUnavailableException: 1, cut: 3, ok: 3 })
 })
 
+test('what has no quota waits as long as it is told, and goes on where it was', async () => {
+  const throttle: FaultRule = { fault: 'throttle', retryAfterMs: 1, skip: 1, first: 3 }
+  const startedAt = performance.now()
+  const { output, states } = await run(event, [throttle])
+  // A state waits whole seconds.
+  expect(performance.now() - startedAt).toBeGreaterThan(1_000)
+  expect(states).toEqual(['Extract', 'Classify', 'Classify', 'Generate', 'Validate'])
+  expect(output).toMatchObject({
+    intent: 'card',
+    notNow: { again: { code: 'throttled', retryable: true, retryAfterMs: 1, retryAfterSeconds: 1 } },
+  })
+  expect(output).not.toHaveProperty('error')
+})
+
+test('what has no quota today goes to a human', async () => {
+  const { output, states } = await run(event, [{ fault: 'throttle', daily: true, skip: 1 }])
+  expect(states).toEqual(['Extract', 'Classify'])
+  expect(output).toMatchObject({ notNow: { again: { code: 'daily_quota_exceeded' } }, needsHuman: true })
+})
+
 test('what cannot be tried again goes to a human, with the name of the error and what was done so far', async () => {
   const denied: FaultRule = { fault: 'error', name: 'AccessDeniedException', status: 403, skip: 1 }
   const { output, states } = await run(event, [denied])
@@ -85,6 +105,8 @@ test('the definition is valid, calls functions that are there, and catches what 
   const broken = { ...definition, States: { ...definition.States, Extract: { ...dead, Next: 'Nowhere' } } }
   expect(validate(broken, { checkPaths: true }).isValid).toBe(false)
 
-  const tasks = Object.values(definition.States).filter((state) => 'Parameters' in state)
-  expect(tasks.map(({ Parameters }) => Parameters.FunctionName)).toEqual(Object.keys(functions))
+  const called = Object.values(definition.States).flatMap((state) =>
+    'Parameters' in state && 'FunctionName' in state.Parameters ? [state.Parameters.FunctionName] : [],
+  )
+  expect(called).toEqual(Object.keys(functions))
 })

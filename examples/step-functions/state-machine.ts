@@ -48,6 +48,7 @@ export async function execute(
     overrides: {
       taskResourceLocalHandlers: Object.fromEntries(names.map((name) => [name, taskOf(name)])),
       // The definition's seconds are for the quota of a minute; here nobody has to wait for one.
+      waitTimeOverrides: { WaitAWhile: 10 },
       retryIntervalOverrides: Object.fromEntries(names.map((name) => [name, 10])),
     },
   })

@@ -38,14 +38,15 @@ export interface RecordContext {
 }
 
 /** A handler: for Middy, or for Lambda as it is. */
-export type SourceHandler<Event, Response> = (
+export type SourceHandler<Event, Response, Context = object> = (
   event: Event,
-  context: object,
+  context: Context,
   options?: { readonly signal?: AbortSignal },
 ) => Promise<Response>
 
 /**
- * Works on each record of each event, and answers as the source does.
+ * Works on each record of each event, and answers as the source does. The context of the invocation, with what middlewares
+ * have put on it, comes third.
  *
  * @throws TypeError when an option cannot be right
  *
@@ -60,11 +61,11 @@ export type SourceHandler<Event, Response> = (
  * })
  * ```
  */
-export function sourceHandler<Event, Value, Result, Response>(
+export function sourceHandler<Event, Value, Result, Response, Context extends object = object>(
   source: Source<Event, Value, Response>,
-  work: (value: Value, context: RecordContext) => Result | Promise<Result>,
+  work: (value: Value, record: RecordContext, context: Context) => Result | Promise<Result>,
   { concurrency = 5, reserveMs = 1_000, onUnfulfilled = logUnfulfilled }: SourceHandlerOptions = {},
-): SourceHandler<Event, Response> {
+): SourceHandler<Event, Response, Context> {
   if (typeof work !== 'function') {
     throw new TypeError(`handler: work is of type ${typeof work}. Give a function of the record.`)
   }
@@ -88,7 +89,7 @@ export function sourceHandler<Event, Value, Result, Response>(
       try {
         const settled = await settleRecords(
           records,
-          async (value, { id }) => work(value, { id, scope, signal: time.work }),
+          async (value, { id }) => work(value, { id, scope, signal: time.work }, context),
           {
             concurrency,
             signal: time.work,

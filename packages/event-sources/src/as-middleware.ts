@@ -16,10 +16,10 @@ export interface HandlerSource<Event, Value, Response> extends Source<Event, Val
    *
    * @throws TypeError when an option cannot be right
    */
-  handler<Result>(
-    work: (value: Value, context: RecordContext) => Result | Promise<Result>,
+  handler<Result, Context extends object = object>(
+    work: (value: Value, record: RecordContext, context: Context) => Result | Promise<Result>,
     options?: SourceHandlerOptions,
-  ): SourceHandler<Event, Response>
+  ): SourceHandler<Event, Response, Context>
 }
 
 /** What a hook needs of Middy's request. */

@@ -1,7 +1,7 @@
 /** Reads objects, up to a size. */
 
 import { Readable } from 'node:stream'
-import { buffer } from 'node:stream/consumers'
+import { arrayBuffer, text } from 'node:stream/consumers'
 import type { S3Client as SdkClient } from '@aws-sdk/client-s3'
 import { InvalidEventError } from '@sluice/core'
 import type { S3ObjectNotice } from './parse/s3-event.ts'
@@ -54,12 +54,13 @@ export function s3Reader(
   }
 
   return (notice, signal) => {
-    const bytes = async () => buffer(await download(notice, signal))
+    const stream = () => download(notice, signal)
     return {
       ...notice,
-      stream: () => download(notice, signal),
-      bytes,
-      text: async () => (await bytes()).toString(),
+      stream,
+      // Not a Buffer: those who read documents refuse one.
+      bytes: async () => new Uint8Array(await arrayBuffer(await stream())),
+      text: async () => text(await stream()),
     }
   }
 }

@@ -9,10 +9,10 @@ export const throughQueue: Sender = async ({ queues, lines }, texts, { signal })
   const answers: Answer[] = []
   const reasons: string[] = []
   for (const line of lines) {
-    const [json] = line.match(/\{"messageId":.*\}$/) ?? []
-    const { messageId, intent, failed } = json ? JSON.parse(json) : {}
+    const [json] = line.match(/\{"(?:messageId|record)":.*\}$/) ?? []
+    const { messageId, intent, error } = json ? JSON.parse(json) : {}
     if (intent !== undefined) answers.push({ text: textOf.get(messageId) ?? '', answer: intent })
-    if (failed !== undefined) reasons.push(failed)
+    if (error !== undefined) reasons.push(error)
   }
   const { length: failed } = await queue.deadLetters()
   return { events: queue.counters().events, failed, eventsMs: [], answers, reasons }
