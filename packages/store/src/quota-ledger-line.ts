@@ -167,14 +167,14 @@ export function answerWhileWaiting(
 ): QuotaAnswer {
   const { id, maxWaitMs } = take
   const record = ledger.records.get(id)
-  const known = record?.state === 'waiting'
+  const known = record?.state === 'waiting' ? record : undefined
   const { limit, waitMs, overBy } = estimate(ledger, limits, take, known)
   // An estimate may be wrong by half; who has waited already is sent away only when it is hopeless.
   const hopeless = waitMs > (known ? 2 * maxWaitMs : maxWaitMs)
   if (hopeless || (!known && ledger.waiting >= mostWaiting)) {
     if (known) {
       forget(ledger, id)
-      leaveLine(ledger, id, record)
+      leaveLine(ledger, id, known)
     }
     return { id, state: 'refused', limit, waitMs, overBy }
   }
@@ -185,11 +185,11 @@ export function answerWhileWaiting(
 }
 
 /** From what is ahead, the refill, and what those who run will give back. */
-function estimate(ledger: QuotaLedger, limits: QuotaLimits, take: QuotaTake, known: boolean) {
+function estimate(ledger: QuotaLedger, limits: QuotaLimits, take: QuotaTake, known: QuotaRecord | undefined) {
   const ahead = aheadOf(ledger, limits, take, known)
   const { tokenUnits = 0, requestUnits = 0, refundTokens, holdMs } = ledger
   const { tokens, requests } = limits
-  const tokensShort = tokens ? (ahead.tokens + take.tokens) * unitsPerToken - tokenUnits : 0
+  const tokensShort = tokens ? (ahead.tokens + (known ?? take).tokens) * unitsPerToken - tokenUnits : 0
   const requestsShort = requests ? (ahead.count + 1) * unitsPerToken - requestUnits : 0
   const refunds = holdMs === 0 ? 0 : (refundTokens * unitsPerToken) / holdMs
   const refill = tokens ? Math.max(tokens.perMinute / 8, tokens.perMinute + refunds) : 1
@@ -205,8 +205,8 @@ function estimate(ledger: QuotaLedger, limits: QuotaLimits, take: QuotaTake, kno
 }
 
 /** Those of its own line, and what the other lines are served until their service is the same. */
-function aheadOf(ledger: QuotaLedger, limits: QuotaLimits, take: QuotaTake, known: boolean) {
-  const name = lineOf(take)
+function aheadOf(ledger: QuotaLedger, limits: QuotaLimits, take: QuotaTake, known: QuotaRecord | undefined) {
+  const name = known?.line ?? lineOf(take)
   const own = ledger.lines.get(name)
   const rank = own ? (known ? [...own.waiters].indexOf(take.id) : own.waiters.size) : 0
   const part = own ? rank / own.waiters.size : 0

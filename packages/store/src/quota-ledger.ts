@@ -132,8 +132,8 @@ function answer(ledger: QuotaLedger, limits: QuotaLimits, take: QuotaTake, nowMs
   const newcomer = !granted && state() !== 'waiting'
   const now = granted || force || (newcomer && fits(ledger, limits, tokens) && isNext(ledger, limits, take))
   if (!now) return answerWhileWaiting(ledger, limits, take, nowMs)
-  if (granted) grant(ledger, -1, -tokens)
   const record = granted ? (ledger.records.get(id) as QuotaRecord) : heldAtOnce(ledger, limits, take)
+  if (granted) grant(ledger, -1, -record.tokens)
   record.state = 'held'
   record.heldAtMs = nowMs
   ledger.refundTokens += record.tokens - record.expectedTokens

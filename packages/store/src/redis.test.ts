@@ -1,13 +1,15 @@
 /** On a real Redis server. Where there is no `redis-server`, these tests are left out. */
 
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { createClient } from '@redis/client'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { Redis as Valkey } from 'iovalkey'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { changes, limits, takeOf } from './fixtures/quota-changes.ts'
 import { hasRedis, type RedisServer, startRedis } from './fixtures/redis-server.ts'
 import { memoryQuotaStore } from './memory-quota-store.ts'
-import type { QuotaChange } from './quota-store.ts'
 import { redisQuotaStore } from './redis.ts'
 import { quotaStoreConformance } from './testing.ts'
 
@@ -34,4 +36,113 @@ describe.runIf(hasRedis)('on a Redis server', () => {
     exact: true,
   }))
   for (const { name, run } of suite) test(name, run, 30_000)
+
+  test.for(['node-redis', 'ioredis', 'iovalkey'] as const)(
+    '%s runs it, on the time of the server',
+    async (name) => {
+      const { client, close } = await clientOf(name)
+      // Twice, since the first one may find that the server does not know the script.
+      await ioredis.script('FLUSH')
+      const store = redisQuotaStore({ client, prefix: `${name}:` })
+      for (const tokens of [900, 800]) {
+        const take = takeOf({ id: String(tokens), tokens: 100, expiresAtMs: Date.now() + 60_000 })
+        const { answers, view, operations } = await store.update('key', { limits, takes: [take] })
+        expect(answers).toEqual([{ id: take.id, state: 'admitted' }])
+        // A thousandth of it comes back each millisecond.
+        expect(view.tokens).toBeGreaterThanOrEqual(tokens)
+        expect(view.tokens).toBeLessThan(tokens + 100)
+        expect(view.requests).toBe(Number.POSITIVE_INFINITY)
+        expect(operations).toBe(1)
+      }
+      close()
+    },
+  )
+
+  async function clientOf(name: 'node-redis' | 'ioredis' | 'iovalkey') {
+    if (name === 'node-redis') {
+      const client = await createClient({ url: server.url }).connect()
+      return { client, close: () => client.destroy() }
+    }
+    const client = name === 'ioredis' ? new Redis(server.url) : new Valkey(server.url)
+    return { client, close: () => client.disconnect() }
+  }
+
+  test('the script and the ledger in memory answer the same, whatever comes', async () => {
+    let time = 0
+    const now = () => time
+    let run = 0
+    await fc.assert(
+      fc.asyncProperty(changes, async (steps) => {
+        time = 1_700_000_000_000
+        const key = `same-${run++}`
+        const memory = memoryQuotaStore({ now })
+        const redis = redisQuotaStore({ client: ioredis, now, timeoutMs: 10_000 })
+        for (const { elapsedMs, change } of steps) {
+          time += elapsedMs
+          const made = change(time)
+          expect(await redis.update(key, made)).toEqual(await memory.update(key, made))
+        }
+      }),
+      { numRuns: 150 },
+    )
+  }, 60_000)
+
+  test('every key has a time to live and the same hash slot, whatever the name of the ledger', async () => {
+    let time = nowMs
+    const store = redisQuotaStore({ client: ioredis, prefix: 'ttl:', now: () => time })
+    const takes = Array.from({ length: 6 }, (_, n) =>
+      takeOf({ id: `${n}`, tokens: 600, maxWaitMs: 60_000, tenant: `${n}` }),
+    )
+    await store.update('a}b', { limits, takes })
+    // One of them leaves its line, and is remembered for what it had.
+    time += 500
+    await store.update('a}b', { limits, takes: takes.slice(5) })
+    const keys = await ioredis.keys('ttl:*')
+    expect(keys.length).toBe(7)
+    expect(new Set(keys.map((key) => /\{(.*?)\}/.exec(key)?.[1]))).toEqual(new Set(['a%7Db']))
+    for (const key of keys) expect(await ioredis.pttl(key), key).toBeGreaterThan(29 * 86_400_000)
+  })
+
+  test('a key that became empty comes back with a time to live', async () => {
+    const store = redisQuotaStore({ client: ioredis, prefix: 'again:', now: () => nowMs })
+    for (const id of ['one', 'other']) {
+      const take = takeOf({ id, tokens: 100 })
+      await store.update('key', { limits, takes: [take] })
+      for (const key of await ioredis.keys('again:*')) expect(await ioredis.pttl(key), key).toBeGreaterThan(0)
+      await store.update('key', { limits, settlements: [{ ...take, usedTokens: 100, sent: true }] })
+    }
+  })
+
+  test('nothing is left of those who came and went, but the state', async () => {
+    const store = redisQuotaStore({ client: ioredis, prefix: 'left:', now: () => nowMs })
+    const takes = Array.from({ length: 9 }, (_, n) =>
+      takeOf({ id: `${n}`, tokens: 300, maxWaitMs: 60_000, tenant: `${n % 2}` }),
+    )
+    await store.update('key', { limits, takes })
+    const settlements = takes.map((take) => ({ ...take, usedTokens: 0, sent: false }))
+    const { view } = await store.update('key', { limits, settlements })
+    expect(view).toMatchObject({ tokens: 1_000, waitingTokens: 0 })
+    expect(await ioredis.keys('left:*')).toEqual(['left:quota:1:{key}:state'])
+  })
+
+  test('a server that does not answer is given up after its time, and when the caller goes', async () => {
+    const silent = createServer().listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const { port } = silent.address() as { port: number }
+    const client = new Redis(port, { enableReadyCheck: false, retryStrategy: () => null })
+    const store = (timeoutMs: number) => redisQuotaStore({ client, timeoutMs })
+    await expect(store(20).update('key', { limits })).rejects.toMatchObject({ name: 'TimeoutError' })
+    const gone = new AbortController()
+    const waiting = store(60_000).update('key', { limits }, gone.signal)
+    gone.abort()
+    await expect(waiting).rejects.toMatchObject({ name: 'AbortError' })
+    client.disconnect()
+    silent.close()
+  })
+})
+
+test('options that cannot be right are refused by name', () => {
+  const client = { evalsha: async () => '', eval: async () => '' }
+  expect(() => redisQuotaStore({ client, prefix: '{a}' })).toThrow(/redisQuotaStore: prefix is "\{a\}"/)
+  expect(() => redisQuotaStore({ client, timeoutMs: 0 })).toThrow(/redisQuotaStore: timeoutMs is 0/)
 })

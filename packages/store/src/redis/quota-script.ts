@@ -222,19 +222,20 @@ local function isNext(take)
 end
 
 local function aheadOf(take, r)
-  local size, ownTokens, ownCost = sumsOf(take.line)
+  local name = r and r.line or take.line
+  local size, ownTokens, ownCost = sumsOf(name)
   local rank, part, untilService = 0, 0, nil
   if size == 0 then untilService = startOf(take)
   else
-    rank = r and call('ZLEXCOUNT', WAITERS, '[' .. take.line .. '\0', '(' .. r.place) or size
+    rank = r and call('ZLEXCOUNT', WAITERS, '[' .. name .. '\0', '(' .. r.place) or size
     part = rank / size
-    untilService = tonumber(call('ZSCORE', LINES, take.line)) + floor(ownCost * part)
+    untilService = tonumber(call('ZSCORE', LINES, name)) + floor(ownCost * part)
   end
   local limit = format('(%.17g', untilService)
   local before = call('ZRANGEBYSCORE', LINES, '-inf', limit, 'WITHSCORES', 'LIMIT', 0, 65)
   local tokens, count, seen = 0, 0, 0
   for index = 1, #before, 2 do
-    if before[index] ~= take.line and seen < 64 then
+    if before[index] ~= name and seen < 64 then
       local lineSize, lineTokens, lineCost = sumsOf(before[index])
       local takes = min(lineSize, ceil((untilService - tonumber(before[index + 1])) / (lineCost / lineSize)))
       tokens, count, seen = tokens + floor((lineTokens * takes) / lineSize), count + takes, seen + 1
@@ -247,7 +248,7 @@ end
 
 local function estimate(take, r)
   local aheadTokens, aheadCount = aheadOf(take, r)
-  local tokensShort = tokenRate and (aheadTokens + take.tokens) * UNITS - tokenUnits or 0
+  local tokensShort = tokenRate and (aheadTokens + (r or take).tokens) * UNITS - tokenUnits or 0
   local requestsShort = requestRate and (aheadCount + 1) * UNITS - requestUnits or 0
   local refunds = holdMs == 0 and 0 or (refundTokens * UNITS) / holdMs
   local tokensMs = ceil(tokensShort / (tokenRate and max(tokenRate / 8, tokenRate + refunds) or 1))
@@ -306,7 +307,7 @@ local function answer(take)
     settle(take.id, 0, false)
     state = nil
   end
-  if state == 'g' then granted, grantedTokens = granted - 1, grantedTokens - take.tokens
+  if state == 'g' then granted, grantedTokens = granted - 1, grantedTokens - r.tokens
   elseif take.force or (state ~= 'w' and fits(take.tokens) and isNext(take)) then r = heldAtOnce(take)
   else return answerWhileWaiting(take) end
   r.state, r.heldAtMs = 'h', now
