@@ -21,7 +21,7 @@ export async function responseOf<Event>(
   { scope, tally }: Invocation,
   {
     format = 'sse',
-    delivery = 'awslambda' in globalThis ? 'stream' : 'whole',
+    delivery = canStream() ? 'stream' : 'whole',
     coalesceMs = 5,
     heartbeatMs = 15_000,
     maxDurationMs = Infinity,
@@ -101,6 +101,12 @@ export async function responseOf<Event>(
   let body = ''
   for await (const chunk of readable) body += chunk
   return { ...response, body }
+}
+
+/** The SDK leaves an `awslambda` of its own where there is no Lambda. */
+function canStream(): boolean {
+  const { awslambda } = globalThis as { awslambda?: { readonly streamifyResponse?: unknown } }
+  return typeof awslambda?.streamifyResponse === 'function'
 }
 
 /** https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, and a little less for the last event. */

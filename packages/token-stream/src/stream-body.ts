@@ -2,6 +2,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Readable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import { CallAbortedError, type Clock, endsItself } from '@sluice/core'
 import type { PartReader } from './part-reader.ts'
 import type { Encoder, StreamEnd } from './stream-part.ts'
@@ -78,10 +79,9 @@ export function streamBody({
     },
     /** A handler that is not in Middy's streaming mode gives this to JSON, in which nobody would recognise it. */
     toJSON() {
-      throw new TypeError(
-        'The response is a stream, and the handler does not stream: give middy() the executionMode of ' +
-          '"@middy/core/StreamifyResponse", or tokenStream() the delivery "whole".',
-      )
+      // The runtime replaces the error by one of its own.
+      process.emitWarning(notStreaming, 'SluiceWarning')
+      throw new TypeError(notStreaming)
     },
   })
 
@@ -177,6 +177,8 @@ export function streamBody({
         encoded += encoder.encode(last)
         flush()
         await end?.()
+        // With the end the sandbox may be frozen, and with it an abort that is still on its way through HTTP/2.
+        if (failure !== undefined) for (let turn = 0; turn < turnsToAbort; turn++) await setImmediate()
         readable.push(null)
       })
       .catch((error: Error) => readable.destroy(error))
@@ -189,6 +191,13 @@ export function streamBody({
   }
   return { readable, stop }
 }
+
+/** Of the event loop: to close the stream, to write that down, to send it; and some more. */
+const turnsToAbort = 8
+
+const notStreaming =
+  'The response is a stream, and its handler does not stream. Give middy() the executionMode of ' +
+  '"@middy/core/StreamifyResponse", or tokenStream() the delivery "whole".'
 
 /** Characters that wait for more at most. */
 const maxWaiting = 8_192
