@@ -77,7 +77,11 @@ export default defineConfig({
           { text: '@sluice/quota-throttle', link: '/packages/quota-throttle' },
           { text: '@sluice/timeout-guard', link: '/packages/timeout-guard' },
           { text: '@sluice/token-stream', link: '/packages/token-stream' },
-          { text: '@sluice/cost-meter', link: '/packages/cost-meter' },
+          {
+            text: '@sluice/cost-meter',
+            link: '/packages/cost-meter',
+            items: [{ text: 'prices', link: '/packages/cost-meter/prices' }],
+          },
           { text: '@sluice/event-sources', link: '/packages/event-sources' },
           { text: '@sluice/store', link: '/packages/store' },
           { text: 'sluice/local', link: '/packages/local' },
