@@ -79,7 +79,7 @@ export interface CostMeter<Event = unknown>
  *
  * export const handler = middy<{ text: string }>()
  *   .use(costMeter({ metrics, tags: { feature: 'triage' } }))
- *   .use(modelInvocation({ model: bedrock('eu.amazon.nova-lite-v1:0', { maxTokens: 20 }) }))
+ *   .use(modelInvocation({ model: bedrock('us.amazon.nova-lite-v1:0', { maxTokens: 20 }) }))
  *   .handler(async ({ text }, { model, cost }) => {
  *     const { text: label } = await model.invoke(`Question, complaint or praise? ${text}`)
  *     await cost.settled()
