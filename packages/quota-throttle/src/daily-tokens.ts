@@ -51,7 +51,7 @@ export function dailyTokens(store: BudgetStore, clock: Clock): DailyTokens {
       })
       if (refusedBy === undefined) {
         return async (used) => {
-          await store.settle(accounts, id, BigInt(used))
+          await store.settle(accounts, reservation, BigInt(used))
         }
       }
       const { limit } = accounts[refusedBy] as BudgetAccount

@@ -43,7 +43,7 @@ export interface BudgetStore {
   /** Replaces the reservation by what was spent. May be repeated. */
   settle(
     accounts: readonly BudgetAccount[],
-    id: string,
+    reservation: BudgetReservation,
     spent: bigint,
     signal?: AbortSignal,
   ): Promise<readonly BudgetState[]>
