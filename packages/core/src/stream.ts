@@ -24,7 +24,11 @@ export async function openStream(
       throw abortError(attempt.signal)
     }
     const step = await source.next()
-    if (step.done) throw interrupted(attempt)
+    if (step.done) {
+      // Where nothing in an answer marks its end, the end of the stream may be the first that is known of it.
+      if (seen.complete) break
+      throw interrupted(attempt)
+    }
     attempt.note(step.value, read)
     early.push(step.value)
   }
