@@ -3,8 +3,9 @@ import { type Bench, UsageError } from './bench.ts'
 import { coldStart } from './cold-start/cold-start.ts'
 import { cost } from './cost/cost.ts'
 import { overhead } from './overhead/overhead.ts'
+import { stream } from './stream/stream.ts'
 
-const benches: Record<string, Bench> = { overhead, 'cold-start': coldStart, cost }
+const benches: Record<string, Bench> = { overhead, 'cold-start': coldStart, cost, stream }
 
 const usage = `Usage: pnpm bench NAME [options]
 
