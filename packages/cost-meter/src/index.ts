@@ -19,7 +19,7 @@ export type {
   LambdaCost,
 } from './cost-record.ts'
 export type { InvocationCost } from './invocation-cost.ts'
-export type { Catalogue, CatalogueData, ModelPrices } from './pricing/catalogue.ts'
+export type { Catalogue, CatalogueData, ModelPrices, TieredRates } from './pricing/catalogue.ts'
 export {
   type LambdaPrice,
   type LambdaPriceable,

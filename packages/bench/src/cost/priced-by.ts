@@ -48,8 +48,8 @@ function byTokenlens({ modelId, usage }: Priceable): Answer {
     modelId: `amazon-bedrock/${modelId}`,
     providers,
     usage: {
-      inputTokens,
-      outputTokens,
+      input: inputTokens,
+      output: outputTokens,
       cacheReads: cacheReadTokens,
       cacheWrites: cacheWrite5mTokens + cacheWrite1hTokens,
     },

@@ -122,6 +122,7 @@ describe('a price that is none is refused when it is given', () => {
     ['not a number', { output: Number.NaN }],
     ['text', { input: '3' as unknown as number }],
     ['finer than a picodollar per token', { input: 0.0000001 }],
+    ['nearly a whole picodollar per token', { input: 3.000_000_1 }],
     ['in the rates of long prompts', { input: 1, above: { tokens: 1, input: -1 } }],
     ['in other terms', { input: 1, terms: { flex: { input: -1 } } }],
     ['a factor that leaves parts of a picodollar', { input: 0.000001, terms: { batch: 0.5 } }],

@@ -28,10 +28,11 @@ function bookWith(options: PriceBookOptions) {
 }
 
 test('the built-in prices need no options; once loaded they are there at once', async () => {
-  const { book, ask } = bookWith({})
+  const { book, ask, clock } = bookWith({})
   expect(book.open(haiku)).toBeInstanceOf(Promise)
   expect(await ask()).toBe(1)
   expect(book.open(haiku)).not.toBeInstanceOf(Promise)
+  expect(clock.pending).toBe(0)
 })
 
 test("the user's prices go first, then the loaded ones, then the built-in ones", async () => {

@@ -29,7 +29,7 @@ test('every case has a source, and there are enough', () => {
     expect(source.length).toBeGreaterThan(0)
     for (const name of source) expect(sources).toHaveProperty([name])
   }
-  expect(bedrock.length).toBeGreaterThanOrEqual(60)
+  expect(bedrock.length).toBeGreaterThan(100)
 })
 
 describe('Bedrock', () => {
