@@ -4,6 +4,7 @@ export type { BreakerStore } from './breaker-store.ts'
 export type { BudgetAccount, BudgetReservation, BudgetState, BudgetStore } from './budget-store.ts'
 export type { CacheStore } from './cache-store.ts'
 export { memoryBreakerStore } from './memory-breaker-store.ts'
+export { type MemoryBudgetStoreOptions, memoryBudgetStore } from './memory-budget-store.ts'
 export {
   type MemoryCacheStore,
   type MemoryCacheStoreOptions,

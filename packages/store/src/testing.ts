@@ -1,6 +1,7 @@
 /** The suites that every store must pass, whatever it is made of; also those that you write. */
 
 export { breakerStoreConformance } from './testing/breaker-store-conformance.ts'
+export { type BudgetStoreHarness, budgetStoreConformance } from './testing/budget-store-conformance.ts'
 export {
   type CacheStoreHarness,
   cacheStoreConformance,

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, test } from 'vitest'
 import { memoryItemTable } from '../fixtures/memory-item-table.ts'
 import { quotaStoreConformance } from '../testing.ts'
 import { reclaimMs } from './quota-holds.ts'

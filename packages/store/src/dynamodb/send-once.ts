@@ -18,22 +18,29 @@ export async function sendOnce(
   command: UpdateItemCommand,
   options: { readonly abortSignal: AbortSignal },
 ): Promise<UpdateItemCommandOutput> {
-  command.middlewareStack.addRelativeTo(
-    (next) => async (args) => {
-      try {
-        return await next(args)
-      } catch (error) {
-        if (refusals.has((error as Error).name)) throw error
-        // The SDK takes an error that it does not know for one that is not to be retried.
-        throw new AmbiguousError('', { cause: error })
-      }
-    },
-    { relation: 'after', toMiddleware: 'retryMiddleware', name: 'sluiceSendOnce', override: true },
-  )
+  command.middlewareStack.addRelativeTo(unrepeatable, {
+    relation: 'after',
+    toMiddleware: 'retryMiddleware',
+    name: 'sluiceSendOnce',
+  })
   try {
     return await client.send(command, options)
   } catch (error) {
     throw error instanceof AmbiguousError ? error.cause : error
+  }
+}
+
+function unrepeatable<Request, Response>(
+  next: (request: Request) => Promise<Response>,
+): (request: Request) => Promise<Response> {
+  return async (request) => {
+    try {
+      return await next(request)
+    } catch (error) {
+      if (refusals.has((error as Error).name)) throw error
+      // The SDK takes an error that it does not know for one that is not to be retried.
+      throw new AmbiguousError('', { cause: error })
+    }
   }
 }
 
