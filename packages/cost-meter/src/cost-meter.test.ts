@@ -283,6 +283,20 @@ test('prices that do not come in time lose no record: it says that there were no
   expect(warnings).toEqual([expect.stringContaining('not_loaded')])
 })
 
+test('a price book that fails is none: its attempts are unpriced, at once', async () => {
+  const warnings = watchWarnings()
+  const { sink, attempts } = recorder()
+  const meter = costMeter({ prices: { open: () => Promise.reject(new Error('down')) }, sinks: [sink] })
+  await runInScope({}, async (scope) => {
+    const cost = meter.watch(scope)
+    await callAndRead(scope, fakeModel().request())
+    await cost.settled()
+    expect(attempts()).toMatchObject([{ cost: { priced: false, reason: 'not_loaded' } }])
+  })
+  await turn()
+  expect(warnings).toHaveLength(1)
+})
+
 test('a sink that throws, rejects or hangs disturbs nobody, is warned about once, and holds nobody for long', async () => {
   const warnings = watchWarnings()
   const clock = fakeClock()

@@ -5,7 +5,8 @@ import { type Clock, type MiddyHooks, type Scope, scopeHooks, systemClock } from
 import type { Context } from 'aws-lambda'
 import { type InvocationCost, meterInvocation } from './invocation-cost.ts'
 import type { LambdaRates } from './pricing/lambda-price.ts'
-import { type PriceBook, priceBook } from './pricing/price-book.ts'
+import type { PriceBook } from './pricing/price-book.ts'
+import { publicPrices } from './public-prices.ts'
 import { type CostSink, safely } from './sinks/cost-sink.ts'
 import { type PowertoolsLogger, toLogger } from './sinks/logger.ts'
 import { checkDimensions, type PowertoolsMetrics, toMetrics } from './sinks/metrics.ts'
@@ -94,7 +95,7 @@ export function costMeter<Event = unknown>({
   sinks = [],
   tenant,
   tags = {},
-  prices = priceBook(),
+  prices = publicPrices(),
   region = process.env.AWS_REGION,
   lambdaRates,
   sinkTimeoutMs = 1_000,

@@ -70,7 +70,7 @@ export function meterInvocation(meter: Meter, scope: Scope, memoryMb?: number): 
       priced()
     }
     waiting.set(pricing, once)
-    void catalogue.then(once)
+    catalogue.then(once, () => once())
     return pricing
   }
 

@@ -3,6 +3,10 @@ import { UsageError } from './usage-error.ts'
 
 type Options = NonNullable<ParseArgsConfig['options']>
 
+type Parsed<Known extends Options> = ReturnType<
+  typeof parseArgs<{ args: string[]; options: Known; strict: true; allowPositionals: boolean }>
+>
+
 /**
  * What was typed after a command.
  *
@@ -13,7 +17,7 @@ export function parseOptions<const Known extends Options>(
   options: Known,
   helpCommand: string,
   allowPositionals = false,
-) {
+): Parsed<Known> {
   try {
     return parseArgs({ args: [...argv], options, strict: true as const, allowPositionals })
   } catch (error) {
