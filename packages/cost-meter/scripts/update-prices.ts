@@ -16,6 +16,4 @@ const text = JSON.stringify(catalogue)
 writeFileSync(target, text)
 for (const remark of remarks) console.log(remark)
 const models = Object.keys(catalogue.prices.bedrock ?? {}).length
-console.log(
-  `\n${models} models, ${gzipSync(text).length} bytes gzipped. Now: pnpm biome check --write, git diff, pnpm test.`,
-)
+console.log(`\n${models} models, ${gzipSync(text).length} bytes gzipped. Read the difference, run the tests.`)

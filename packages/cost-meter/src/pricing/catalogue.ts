@@ -208,6 +208,9 @@ function listOf(entry: ModelPrices | readonly ModelPrices[]): readonly ModelPric
 
 /** Every rate is compiled once here, so that a wrong price shows when it is given and not when it is first used. */
 function checkLayer(layer: CatalogueData): void {
+  // What `load` returns was never seen by a compiler.
+  if (typeof layer?.prices !== 'object')
+    throw new TypeError('A catalogue has the fields source, asOf and prices')
   for (const [provider, prices] of Object.entries(layer.prices)) {
     for (const [modelId, entry] of Object.entries(prices)) {
       for (const prices of listOf(entry))

@@ -81,6 +81,14 @@ describe('refreshing', () => {
     expect(warnings[0]).toContain('input is -1')
   })
 
+  test.each([undefined, {}, 'prices'])('with %j is a failure', async (nothing) => {
+    const { ask, warnings } = bookWith({ load: async () => nothing as unknown as CatalogueData })
+    expect(await ask()).toBe(1)
+    expect(warnings).toEqual([
+      'costMeter: Newer prices could not be read: A catalogue has the fields source, asOf and prices.',
+    ])
+  })
+
   test('that takes too long is given up', async () => {
     let signal: AbortSignal | undefined
     const load = (given: AbortSignal) => {
