@@ -68,24 +68,38 @@ export function redisQuotaStore({
       // What is between the first braces is hashed: they must be the ones that are set here.
       const slot = `${prefix}quota:${version}:{${key.replace(/[%{}]/g, encodeURIComponent)}}:`
       const keys = parts.map((part) => slot + part)
-      const reply = await within(run(keys, [argumentOf(change, now?.())]), timeoutMs, signal)
-      return updateOf(String(reply), takes)
+      const reply = await within(run(keys, argumentsOf(change, now?.())), timeoutMs, signal)
+      return updateOf(reply as (string | number)[], takes)
     },
   }
 }
 
-function argumentOf(change: QuotaChange, nowMs: number | undefined): string {
+/** Lists begin with their lengths. */
+function argumentsOf(change: QuotaChange, nowMs: number | undefined): string[] {
   const { limits, settlements = [], extensions = [], takes = [], belief, mode } = change
   const { tokens, requests } = limits
-  return JSON.stringify([
-    nowMs ?? false,
-    tokens?.perMinute ?? false,
-    tokens?.burst ?? false,
-    requests?.perMinute ?? false,
-    requests?.burst ?? false,
-    settlements.map(({ id, usedTokens, sent }) => [id, usedTokens, sent]),
-    extensions.map(({ id, nextExpiresAtMs }) => [id, nextExpiresAtMs]),
-    takes.map((take) => [
+  const beliefs = belief ? [belief] : []
+  return [
+    nowMs,
+    tokens?.perMinute,
+    tokens?.burst,
+    requests?.perMinute,
+    requests?.burst,
+    settlements.length,
+    ...settlements.flatMap(({ id, usedTokens, sent }) => [id, usedTokens, sent]),
+    extensions.length,
+    ...extensions.flatMap(({ id, nextExpiresAtMs }) => [id, nextExpiresAtMs]),
+    beliefs.length,
+    ...beliefs.flatMap(({ ifChangedAtMs, next }) => [
+      ifChangedAtMs,
+      next.ratePermille,
+      next.burstPermille,
+      next.blockedUntilMs,
+      next.changedAtMs,
+    ]),
+    mode,
+    takes.length,
+    ...takes.flatMap((take) => [
       take.id,
       take.tokens,
       take.expectedTokens,
@@ -94,56 +108,50 @@ function argumentOf(change: QuotaChange, nowMs: number | undefined): string {
       lineOf(take),
       priceOf(take),
       take.priority === 'batch',
-      take.force ?? false,
+      take.force === true,
     ]),
-    belief
-      ? [
-          belief.next.ratePermille,
-          belief.next.burstPermille,
-          belief.next.blockedUntilMs,
-          belief.next.changedAtMs,
-          belief.ifChangedAtMs,
-        ]
-      : false,
-    mode ?? false,
-  ])
+  ].map(wordOf)
 }
 
-function updateOf(reply: string, takes: readonly QuotaTake[]): QuotaUpdate {
-  const words = reply.split(' ')
-  let index = 0
-  const word = () => words[index++] as string
-  const number = () => Number(word())
-  const view = {
-    tokens: number(),
-    requests: number(),
-    waitingTokens: number(),
-    belief: {
-      ratePermille: number(),
-      burstPermille: number(),
-      blockedUntilMs: number(),
-      changedAtMs: number(),
+function wordOf(value: string | number | boolean | undefined): string {
+  if (value === undefined) return ''
+  return typeof value === 'boolean' ? (value ? '1' : '0') : String(value)
+}
+
+function updateOf(reply: readonly (string | number)[], takes: readonly QuotaTake[]): QuotaUpdate {
+  const [tokens, requests, waitingTokens, ratePermille, burstPermille, blockedUntilMs, changedAtMs, mode] =
+    reply
+  const roomOf = (room: unknown) => (room === '' ? Number.POSITIVE_INFINITY : Number(room))
+  return {
+    answers: takes.map(({ id }, index) => answerOf(id, String(reply[8 + index]))),
+    view: {
+      tokens: roomOf(tokens),
+      requests: roomOf(requests),
+      waitingTokens: Number(waitingTokens),
+      belief: {
+        ratePermille: Number(ratePermille),
+        burstPermille: Number(burstPermille),
+        blockedUntilMs: Number(blockedUntilMs),
+        changedAtMs: Number(changedAtMs),
+      },
+      mode: mode === '' ? undefined : (mode as QuotaMode),
     },
-    mode: modeOf(word()),
+    operations: 1,
   }
-  const answers = takes.map(({ id }): QuotaAnswer => {
-    const state = word()
-    if (state === 'a') return { id, state: 'admitted' }
-    if (state === 'w') return { id, state: 'waiting', askInMs: number() }
-    const waitMs = number()
-    return {
-      id,
-      state: 'refused',
-      limit: state === 't' ? 'tokens' : 'requests',
-      waitMs: waitMs < 0 ? Number.POSITIVE_INFINITY : waitMs,
-      overBy: number(),
-    }
-  })
-  return { answers, view, operations: 1 }
 }
 
-function modeOf(word: string): QuotaMode | undefined {
-  return word === '-' ? undefined : (word as QuotaMode)
+/** `a`; `w` and when to ask; or the limit, when to come back, and by how much it is over. */
+function answerOf(id: string, words: string): QuotaAnswer {
+  const [state, first, overBy] = words.split(' ')
+  if (state === 'a') return { id, state: 'admitted' }
+  if (state === 'w') return { id, state: 'waiting', askInMs: Number(first) }
+  return {
+    id,
+    state: 'refused',
+    limit: state === 't' ? 'tokens' : 'requests',
+    waitMs: first === '-1' ? Number.POSITIVE_INFINITY : Number(first),
+    overBy: Number(overBy),
+  }
 }
 
 /** Clients cannot take a command back; its answer is not waited for. */
