@@ -40,7 +40,7 @@ export interface Admission {
 /** A waiter asks again twice at most; the last time it is admitted or leaves. */
 const maxAsks = 3
 /** Before a hold expires, its holder says that it lives. */
-const extendBeforeMs = 3_000
+const extendBeforeMs = 1_000
 
 /** @throws what the attempt's signal was aborted with; then nothing is held */
 export async function admit(
@@ -52,17 +52,27 @@ export async function admit(
   const { tokens, expectedTokens } = demand
   const id = randomUUID()
   const startedAtMs = clock.now()
-  let expiresAtMs = startedAtMs + leaseMs
+  let expiresAtMs = 0
   let keeper: Keeper = 'nobody'
   let ticket: string | undefined
+  let booked = false
   let settled = false
   let stopExtending: (() => void) | undefined
+
+  /** How long the line is, as far as is known: a place in it must not expire before its turn. */
+  function lineMs(): number {
+    const { balanceTokens = 0, limits } = gate
+    const perMinute = limits.tokens?.perMinute ?? Infinity
+    return Math.min(maxWaitMs, (Math.max(0, tokens - balanceTokens) * 60_000) / perMinute)
+  }
 
   function leftMs(): number {
     return startedAtMs + maxWaitMs - clock.now()
   }
 
   async function ask(patienceMs: number): Promise<QuotaAnswer> {
+    // Where a place in line is held already, its expiry stands; `extendLater` moves it.
+    if (!booked) expiresAtMs = clock.now() + leaseMs + lineMs()
     const take: QuotaTake = {
       ...{ id, ...asker, tokens, expectedTokens, expiresAtMs },
       maxWaitMs: Math.max(0, Math.floor(patienceMs)),
@@ -71,7 +81,10 @@ export async function admit(
     }
     const taken = await gate.take(take)
     keeper = taken.keeper
-    if (taken.answer.state === 'waiting') ticket = taken.answer.ticket
+    if (taken.answer.state === 'waiting') {
+      ticket = taken.answer.ticket
+      booked = taken.answer.startInMs !== undefined
+    }
     return taken.answer
   }
 
@@ -109,10 +122,10 @@ export async function admit(
   }
 
   let answer = await ask(maxWaitMs)
-  if (!signal.aborted && answer.state === 'waiting') extendLater()
   try {
     for (let asks = 1; answer.state === 'waiting'; asks++) {
       const { askInMs, startInMs = Infinity } = answer
+      if (asks === 1 && booked) extendLater()
       const last = asks + 1 >= maxAsks
       const slotAtMs = clock.now() + startInMs
       // Who holds a slot need not ask a last time: it comes by itself.

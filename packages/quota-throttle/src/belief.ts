@@ -2,11 +2,11 @@
 
 import type { QuotaBelief } from '@sluice/store'
 
-/** Thousandths that come back in a minute without refusals. */
-const burstRecovery = 50
-const rateRecovery = 20
+/** Thousandths that come back in a minute without refusals: slowly, because finding out costs a refusal each time. */
+const recovery = 10
 /** Of the quota, the least that is believed: the probing that finds out that there is more again. */
 const leastRate = 100
+const leastBurst = 50
 /** Refusals in quick succession are one event, seen by several. */
 const oneEventMs = 1_000
 
@@ -16,8 +16,8 @@ export function believed(belief: QuotaBelief, nowMs: number): QuotaBelief {
   const minutes = Math.max(0, nowMs - belief.changedAtMs) / 60_000
   return {
     ...belief,
-    ratePermille: Math.min(1000, Math.floor(belief.ratePermille + minutes * rateRecovery)),
-    burstPermille: Math.min(1000, Math.floor(belief.burstPermille + minutes * burstRecovery)),
+    ratePermille: Math.min(1000, Math.floor(belief.ratePermille + minutes * recovery)),
+    burstPermille: Math.min(1000, Math.floor(belief.burstPermille + minutes * recovery)),
   }
 }
 
@@ -38,7 +38,7 @@ export function lowered(
 ): QuotaBelief | undefined {
   if (nowMs - belief.changedAtMs < oneEventMs) return undefined
   const { burstPermille, ratePermille, blockedUntilMs } = believed(belief, nowMs)
-  const least = Math.min(1000, Math.max(burstRecovery, Math.ceil(leastBurstPermille)))
+  const least = Math.min(1000, Math.max(leastBurst, Math.ceil(leastBurstPermille)))
   const changed = { blockedUntilMs, changedAtMs: nowMs }
   if (burstPermille > least) {
     const inUse = Math.min(burstPermille, Math.max(usedPermille, least))

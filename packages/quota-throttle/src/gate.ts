@@ -61,8 +61,15 @@ export interface Gate {
 /** After a failure the store is left alone for so long, and asked again by the next one. */
 const aloneMs = 1_000
 
+interface Waiting {
+  readonly take: QuotaTake
+  readonly resolve: (taken: Taken) => void
+  /** Asked for the second time, because the store did not answer the first. */
+  readonly again: boolean
+}
+
 interface Batch {
-  takes: { readonly take: QuotaTake; readonly resolve: (taken: Taken) => void }[]
+  takes: Waiting[]
   settlements: QuotaSettlement[]
   extensions: QuotaExtension[]
   belief: QuotaChange['belief']
@@ -141,7 +148,7 @@ export function openGate(options: GateOptions): Gate {
       queued = undefined
       try {
         const change = {
-          limits: fitting(limits(), takes, limitsOf(quotas, share, noBelief)),
+          limits: fitting(limits(), takes, (quotas.burstTokens ?? quotas.tokensPerMinute ?? 0) * share),
           ...(settlements.length > 0 && { settlements }),
           ...(extensions.length > 0 && { extensions }),
           ...(takes.length > 0 && { takes: takes.map(({ take }) => take) }),
@@ -154,9 +161,12 @@ export function openGate(options: GateOptions): Gate {
           resolve({ answer: update.answers[index] as QuotaAnswer, keeper: 'store' })
         })
       } catch (error) {
-        failedUntilMs = clock.now() + aloneMs
         options.onStoreFailure(error)
-        for (const { take, resolve } of takes) resolve(alone(take))
+        const first = takes.filter(({ again }) => !again)
+        // A take may be asked for again: what it took unseen comes back when it expires. A settlement may not.
+        if (first.length > 0) batch().takes.unshift(...first.map((waiting) => ({ ...waiting, again: true })))
+        else failedUntilMs = clock.now() + aloneMs
+        for (const { take, resolve, again } of takes) if (again) resolve(alone(take))
       }
       done.resolve()
     }
@@ -182,7 +192,7 @@ export function openGate(options: GateOptions): Gate {
     },
     async take(take) {
       const taken = answers()
-        ? await new Promise<Taken>((resolve) => batch().takes.push({ take, resolve }))
+        ? await new Promise<Taken>((resolve) => batch().takes.push({ take, resolve, again: false }))
         : alone(take)
       if (taken.answer.state === 'admitted') recent.add(clock.now(), take.expectedTokens)
       return taken
@@ -213,11 +223,11 @@ export function openGate(options: GateOptions): Gate {
   }
 }
 
-/** A burst that was learned must not shut out a call that the configured one lets through. */
-function fitting(limits: QuotaLimits, takes: Batch['takes'], configured: QuotaLimits): QuotaLimits {
-  if (!limits.tokens || !configured.tokens) return limits
+/** What was learned must not shut out a call that the provider lets through. */
+function fitting(limits: QuotaLimits, takes: Batch['takes'], wholeBurst: number): QuotaLimits {
+  if (!limits.tokens) return limits
   const largest = takes.reduce((most, { take }) => Math.max(most, take.tokens), 0)
-  const burst = Math.max(limits.tokens.burst, Math.min(largest, configured.tokens.burst))
+  const burst = Math.max(limits.tokens.burst, Math.min(largest, Math.floor(wholeBurst)))
   return { ...limits, tokens: { ...limits.tokens, burst } }
 }
 

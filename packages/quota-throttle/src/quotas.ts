@@ -69,6 +69,9 @@ export function limitsOf(quotas: Quotas, share: number, belief: QuotaBelief): Qu
   }
 }
 
+/** We learn of a debt a little later than the provider, and estimate prompts that it counts. */
+const headroom = 0.985
+
 function limit(
   perMinute: number | undefined,
   burst: number | undefined,
@@ -78,6 +81,6 @@ function limit(
   if (perMinute === undefined || burst === undefined) return undefined
   return {
     perMinute: Math.max(1, Math.floor((perMinute * share * ratePermille) / 1000)),
-    burst: Math.max(1, Math.floor((burst * share * burstPermille) / 1000)),
+    burst: Math.max(1, Math.floor((burst * share * headroom * burstPermille) / 1000)),
   }
 }

@@ -109,7 +109,7 @@ export function openThrottle(options: QuotaThrottleOptions): Throttle {
           priority: options.priority ?? 'interactive',
         },
         maxWaitMs: Math.min(Math.max(0, maxWaitMs), longestWaitMs),
-        leaseMs: Math.min(60_000, 3 * serviceMs + 10_000),
+        leaseMs: Math.min(60_000, 1.5 * serviceMs + 1_000),
         force: observing,
       },
       context,
