@@ -1,4 +1,5 @@
 /** Shared state in Redis or Valkey. */
 
+export { type RedisBudgetStoreOptions, redisBudgetStore } from './redis/budget-store.ts'
 export type { IoRedisScripts, NodeRedisScripts, RedisScripts } from './redis/client.ts'
 export { type RedisQuotaStoreOptions, redisQuotaStore } from './redis/quota-store.ts'

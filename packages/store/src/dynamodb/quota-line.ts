@@ -29,7 +29,7 @@ export function answersTo(
 ): QuotaAnswer[] {
   const position = { tokens: numberOf(item, tokensAt) ?? 0, requests: numberOf(item, requestsAt) ?? 0 }
   let expected = numberOf(item, expectedAt) ?? 0
-  const answers = charges.toReversed().map(({ take: { id }, hold }): QuotaAnswer => {
+  const answers = charges.toReversed().map(({ take: { id, force }, hold }): QuotaAnswer => {
     const place: Place = {
       ...position,
       bookedAt: nowMs * 1000,
@@ -40,7 +40,7 @@ export function answersTo(
     position.requests -= hold.requests
     expected -= hold.expected
     const startIn = startOf(place, item, limits, nowMs)
-    if (startIn <= 0) return { id, state: 'admitted' }
+    if (force || startIn <= 0) return { id, state: 'admitted' }
     const probably = expected + hold.held - burstOf(limits).tokens - nowMs * 1000
     const needsRequests = place.requests - burstOf(limits).requests - nowMs * 1000
     return waiting(id, place, startIn, Math.max(between(probably, startIn), needsRequests))
@@ -93,7 +93,8 @@ export function refusalOf(
 }
 
 /** A take of more than there ever is. */
-export function impossible({ id, tokens }: QuotaTake, limits: QuotaLimits): QuotaAnswer | undefined {
+export function impossible({ id, tokens, force }: QuotaTake, limits: QuotaLimits): QuotaAnswer | undefined {
+  if (force) return undefined
   const over = (limit: 'tokens' | 'requests', by: number): QuotaAnswer => ({
     id,
     state: 'refused',
@@ -115,7 +116,7 @@ export function viewOf(item: Item, limits: QuotaLimits, nowMs: number): QuotaVie
   const nowMicros = nowMs * 1000
   const burst = burstOf(limits)
   const roomOf = (limit: QuotaLimits['tokens'], attribute: string, burstMicros: number) => {
-    if (!limit) return Number.MAX_SAFE_INTEGER
+    if (!limit) return Number.POSITIVE_INFINITY
     const at = Math.max(numberOf(item, attribute) ?? 0, nowMicros)
     return amountOf(nowMicros + burstMicros - at, limit)
   }

@@ -142,6 +142,13 @@ export function planUpdate(view: Item, { limits, ended, extended, charges }: Wor
     for (const { take, hold, claimed } of charges) {
       const waitMicros = Math.floor(Math.min(take.maxWaitMs, dayMs) * 1000)
       const room = nowMicros + tokenBurst - tokens.change - held - hold.held
+      if (take.force) {
+        held += hold.held
+        probable += hold.expected
+        asked += hold.requests
+        add(update, counterOf(take.tenant, epoch), claimOf(hold))
+        continue
+      }
       if (waitMicros === 0) atOnce = Math.min(atOnce, room)
       else {
         inLine = Math.min(inLine, room)
@@ -151,7 +158,8 @@ export function planUpdate(view: Item, { limits, ended, extended, charges }: Wor
       held += hold.held
       probable += hold.expected
       asked += hold.requests
-      requestBound = Math.min(requestBound, nowMicros + requestBurst + waitMicros - requests.change - asked)
+      if (limits.requests)
+        requestBound = Math.min(requestBound, nowMicros + requestBurst + waitMicros - requests.change - asked)
       if (claimed) continue
       const counter = counterOf(take.tenant, epoch)
       const weight = weightOfTake(take)
@@ -173,7 +181,7 @@ export function planUpdate(view: Item, { limits, ended, extended, charges }: Wor
           ]),
         )
     }
-    if (limits.requests) all.push(anyOf([[requests, requestBound]]))
+    if (requestBound < Infinity) all.push(anyOf([[requests, requestBound]]))
     for (const [counter, { sum, last, share }] of claims) {
       add(update, counter, sum)
       if (share === Infinity) continue

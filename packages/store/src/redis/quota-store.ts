@@ -11,6 +11,7 @@ import type {
 } from '../quota-store.ts'
 import { type RedisScripts, redisScript } from './client.ts'
 import { quotaScript } from './quota-script.ts'
+import { within } from './within.ts'
 
 export interface RedisQuotaStoreOptions {
   /** A client of node-redis, ioredis or iovalkey, or another one with the same two methods. */
@@ -151,22 +152,5 @@ function answerOf(id: string, words: string): QuotaAnswer {
     limit: state === 't' ? 'tokens' : 'requests',
     waitMs: first === '-1' ? Number.POSITIVE_INFINITY : Number(first),
     overBy: Number(overBy),
-  }
-}
-
-/** Clients cannot take a command back; its answer is not waited for. */
-async function within<T>(promise: Promise<T>, timeoutMs: number, signal?: AbortSignal): Promise<T> {
-  const { promise: over, reject } = Promise.withResolvers<never>()
-  const leave = () => reject(signal?.reason)
-  const timer = setTimeout(
-    () => reject(new DOMException(`no answer from Redis within ${timeoutMs} ms`, 'TimeoutError')),
-    timeoutMs,
-  )
-  signal?.addEventListener('abort', leave, { once: true })
-  try {
-    return await Promise.race([promise, over])
-  } finally {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', leave)
   }
 }
