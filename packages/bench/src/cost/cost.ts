@@ -7,7 +7,8 @@ import { costReport } from './report.ts'
 
 export type Arm = 'stringify' | Pricer
 
-const distinctRecords = 2_000
+/** Few enough to stay in the processor's cache, as a record does that has just been made. */
+const distinctRecords = 200
 
 /** Of some ten milliseconds each, so that all arms meet the same moods of the machine. */
 const turnsPerRound = 8

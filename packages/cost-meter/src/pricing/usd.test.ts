@@ -18,6 +18,17 @@ test.each([
 
 test('text and back, whatever the amount', () => {
   fc.assert(fc.property(fc.bigInt(), (pico) => picoUsdOf(usdText(pico)) === pico))
+  fc.assert(fc.property(fc.maxSafeInteger(), (pico) => picoUsdOf(usdText(pico)) === BigInt(pico)))
+})
+
+test('no zeros at the end, whatever the digits', () => {
+  for (let digits = 1; digits < 1_000; digits++) {
+    for (const unit of [1, 1e3, 1e6, 1e9]) {
+      const text = usdText(digits * unit)
+      expect(text).not.toMatch(/0$/)
+      expect(Number(text)).toBeCloseTo((digits * unit) / 1e12, 15)
+    }
+  }
 })
 
 test.each(['', '1,5', '1e3', '.5', '1.', 'NaN', '0.0000000000001', '--1', ' 1'])(

@@ -6,7 +6,9 @@
 /** Picodollars in a dollar; also: micro-micro, so that USD per million tokens x 1e6 is picodollars per token. */
 const picoPerUsd = 1_000_000_000_000n
 
-const zero = '0'.charCodeAt(0)
+// Text is made for every record, and making digits is what takes its time: three at a time, each made once.
+const padded = new Array<string>(1_000)
+const trimmed = new Array<string>(1_000)
 
 const decimalUsd = /^(-?)(\d+)(?:\.(\d{1,12}))?$/
 
@@ -23,13 +25,14 @@ const decimalUsd = /^(-?)(\d+)(?:\.(\d{1,12}))?$/
 export function usdText(picoUsd: number | bigint): string {
   if (typeof picoUsd === 'bigint') return bigText(picoUsd)
   if (picoUsd < 0) return `-${usdText(-picoUsd)}`
-  // In halves of six digits: text of small integers is made many times faster than that of large ones.
   const micro = Math.floor(picoUsd / 1e6)
   const whole = Math.floor(micro / 1e6)
-  const high = micro - whole * 1e6
-  const low = picoUsd - micro * 1e6
-  if (low !== 0) return `${whole}.${sixDigits(high)}${trimmed(sixDigits(low))}`
-  return high === 0 ? `${whole}` : `${whole}.${trimmed(sixDigits(high))}`
+  const [first, second] = thousands(micro - whole * 1e6)
+  const [third, fourth] = thousands(picoUsd - micro * 1e6)
+  if (fourth !== 0) return `${whole}.${three(first)}${three(second)}${three(third)}${last(fourth)}`
+  if (third !== 0) return `${whole}.${three(first)}${three(second)}${last(third)}`
+  if (second !== 0) return `${whole}.${three(first)}${last(second)}`
+  return first === 0 ? `${whole}` : `${whole}.${last(first)}`
 }
 
 function bigText(picoUsd: bigint): string {
@@ -38,15 +41,20 @@ function bigText(picoUsd: bigint): string {
   return `${picoUsd / picoPerUsd}${usdText(decimals).slice(1)}`
 }
 
-function sixDigits(value: number): string {
-  return `${1_000_000 + value}`.slice(1)
+function three(value: number): string {
+  padded[value] ??= String(value).padStart(3, '0')
+  return padded[value]
 }
 
 /** Without the zeros at the end. */
-function trimmed(digits: string): string {
-  let end = digits.length
-  while (digits.charCodeAt(end - 1) === zero) end -= 1
-  return digits.slice(0, end)
+function last(value: number): string {
+  trimmed[value] ??= three(value).replace(/0+$/, '')
+  return trimmed[value]
+}
+
+function thousands(sixDigits: number): [number, number] {
+  const upper = Math.floor(sixDigits / 1_000)
+  return [upper, sixDigits - upper * 1_000]
 }
 
 /**
