@@ -318,3 +318,18 @@ test('impatient readers get the events in order', async () => {
     ])
   })
 })
+
+test('an invocation does not end before the provider can have been told to stop', async () => {
+  for (const left of ['by its reader', 'by nobody']) {
+    const model = fakeModel({ pieces: ['Hello'], ending: 'hang' })
+    let turned = false
+    await runInScope({}, async (scope) => {
+      const { events = [] } = await callModel(scope, model.request({ streaming: true }))
+      setImmediate(() => {
+        turned = true
+      })
+      if (left === 'by its reader') for await (const _ of events) break
+    })
+    expect({ left, turned, open: model.open }).toEqual({ left, turned: true, open: 0 })
+  }
+})

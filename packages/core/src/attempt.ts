@@ -173,6 +173,12 @@ function openAttempt(request: ModelRequest, context: CallContext): OpenAttempt {
     })
   }
 
+  function tellProvider(reason: SluiceError): void {
+    controller.abort(reason)
+    // Node writes the end of an HTTP/2 stream in its next turn. A sandbox that freezes before would leave the model writing.
+    if (sentAtMs !== undefined) scope.hold(new Promise((resolve) => setImmediate(resolve)))
+  }
+
   const attempt: OpenAttempt = {
     number: call.attemptStarted(),
     request,
@@ -193,7 +199,7 @@ function openAttempt(request: ModelRequest, context: CallContext): OpenAttempt {
       // Nobody is waiting for a stream that was handed over and is not being read: its scope closes over it.
       const left = attempt.handedOver && !attempt.onAbort && reason.code === 'scope_ended'
       attempt.end(left ? 'left' : 'failed', reason)
-      controller.abort(reason)
+      tellProvider(reason)
       attempt.onAbort?.(reason)
     },
     onEnd(listener) {
@@ -236,7 +242,7 @@ function openAttempt(request: ModelRequest, context: CallContext): OpenAttempt {
       parent.removeEventListener('abort', onParentAbort)
     },
     stop() {
-      controller.abort(new ScopeEndedError('The attempt has ended.', { code: 'scope_ended' }))
+      tellProvider(new ScopeEndedError('The attempt has ended.', { code: 'scope_ended' }))
     },
   }
   return attempt
