@@ -185,6 +185,44 @@ test('a retry is billed like the answer; what a quota refuses is shed; what a ca
   expect(invocations()).toMatchObject([{ attempts: 2, calls: 3, cached: 1, shed: 1 }])
 })
 
+test('a call that was sent before a quota refused its retry is not shed; what a policy kept is no attempt', async () => {
+  const { sink, attempts, calls } = recorder()
+  const meter = costMeter({ prices, sinks: [sink] })
+  const refuse = (code: 'quota_exceeded' | 'unexpected') => new SluiceError('refused', { code })
+  await runInScope({}, async (scope) => {
+    meter.watch(scope)
+    scope.use({
+      name: 'again',
+      stage: 'retry',
+      wrap: (next) => (request, context) => next(request, context).catch(() => next(request, context)),
+    })
+    scope.use({
+      name: 'quota',
+      stage: 'quota',
+      wrap: (next) => async (request, context) => {
+        if (context.attempt.number > 1) throw refuse('quota_exceeded')
+        return next(request, context)
+      },
+    })
+    scope.use({
+      name: 'inside',
+      stage: 'meter',
+      wrap: (next) => async (request, context) => {
+        if (request.operation === 'Kept') throw refuse('unexpected')
+        return next(request, context)
+      },
+    })
+    const failing = fakeModel({ error: refuse('unexpected') })
+    await callAndRead(scope, failing.request()).catch(() => {})
+    await callAndRead(scope, failing.request({ operation: 'Kept' })).catch(() => {})
+  })
+  expect(attempts()).toHaveLength(1)
+  expect(calls()).toMatchObject([
+    { attempts: 2, sent: 1, shed: false },
+    { attempts: 2, sent: 0, shed: true },
+  ])
+})
+
 test('a model without a price is warned about once, counted, and in no sum', async () => {
   const warnings = watchWarnings()
   const { sink, attempts, invocations } = recorder()

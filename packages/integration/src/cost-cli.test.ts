@@ -158,9 +158,8 @@ test('they are found behind time stamps, in exports and in packed files, and cou
     events: lines.map((message) => ({ logStreamName: 's', timestamp: 1, message: `${message}\n` })),
   }
   const rows = lines.map((message) => JSON.stringify({ '@timestamp': '2026-11-21', message }))
-  const behindStamps = tailed.map((line) => line.replace(' {x} ', '\t'))
   const written = [
-    file('tail.log', behindStamps.join('\r\n')),
+    file('tail.log', tailed.join('\r\n')),
     file('export.json', JSON.stringify(exported, undefined, 2)),
     file('rows.jsonl', rows.join('\n')),
     file('packed.log.gz', gzipSync(lines.join('\n'))),

@@ -19,11 +19,9 @@ const kinds = new Set(['attempt', 'call', 'invocation'])
 export function recordIn(line: string): Found {
   // Most lines of a log are not ours; no JSON is read for them.
   if (!line.includes('sluice')) return 'other'
-  const start = line.indexOf('{')
-  const message = /^\s*"message"\s*:\s*("(?:[^"\\]|\\.)*")\s*,?\s*$/.exec(line)?.[1]
-  const text = message ? parsed(message) : line.slice(start, line.lastIndexOf('}') + 1)
-  if (typeof text !== 'string' || (start < 0 && !message)) return 'other'
-  return recordOf(parsed(text.slice(Math.max(0, text.indexOf('{')))), line)
+  const quoted = /^\s*"message"\s*:\s*("(?:[^"\\]|\\.)*")\s*,?\s*$/.exec(line)?.[1]
+  const text = quoted === undefined ? line : String(parsed(quoted))
+  return recordOf(parsed(text.slice(text.indexOf('{"'), text.lastIndexOf('}') + 1)), line)
 }
 
 function recordOf(value: unknown, line: string): Found {
