@@ -2,7 +2,7 @@
 
 import { InvalidEventError } from '@sluice/core'
 import type { DynamoDBRecord } from 'aws-lambda'
-import { fieldsOf, recordsOf, textOf } from './values.ts'
+import { type Fields, fieldsOf, recordsOf, textOf } from './values.ts'
 
 export interface DynamoDBChange {
   readonly sequenceNumber: string
@@ -21,8 +21,19 @@ export function dynamoDBChanges(event: unknown): DynamoDBChange[] {
     }
     return {
       sequenceNumber,
-      item: JSON.stringify(Object.entries(fieldsOf(Keys)).sort()),
+      item: itemOf(fieldsOf(Keys)),
       record: record as unknown as DynamoDBRecord,
     }
   })
+}
+
+/** A key is a text, a number or bytes, all of them written as texts. */
+function itemOf(keys: Fields): string {
+  const names = Object.keys(keys).sort()
+  return JSON.stringify(
+    names.map((name) => {
+      const { S, N, B } = fieldsOf(keys[name])
+      return [name, textOf(S), textOf(N), textOf(B)]
+    }),
+  )
 }
