@@ -75,6 +75,24 @@ test('terms do not combine by themselves', () => {
   expect(ask([layer({ m: { input: 1, terms: both } })], { batch: true, serviceTier: 'flex' })).toBe(0.4)
 })
 
+test('on other terms, an older price does not live on', () => {
+  const list = [
+    { input: 1, terms: { batch: 0.5 } },
+    { from: '2026-07-01', input: 2 },
+  ]
+  const batch = (at: string) => ask([layer({ m: list })], { batch: true, atMs: Date.parse(at) })
+  expect(batch('2026-06-30')).toBe(0.5)
+  expect(batch('2026-07-01')).toBe('unknown_terms')
+})
+
+test.each(['us-gov-west-1', 'cn-north-1', 'eusc-de-east-1', 'us-iso-east-1'])(
+  '%s has prices of its own',
+  (region) => {
+    expect(ask([layer({ m: { input: 1 } })], { region })).toBe('unknown_region')
+    expect(ask([layer({ m: { input: 1, regions: [region] } })], { region })).toBe(1)
+  },
+)
+
 test('rates of other terms do not borrow from the standard ones', () => {
   const layers = [layer({ m: { input: 1, cacheRead: 1, terms: { flex: { input: 0.5 } } } })]
   const usage = { ...noUsage, cacheReadTokens: 1 }

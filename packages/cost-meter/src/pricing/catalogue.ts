@@ -23,7 +23,7 @@ export interface ModelPrices extends TieredRates {
    * @default ['region']
    */
   readonly routes?: readonly string[]
-  /** Regions that have this price. Without it: all but those of GovCloud and of China. */
+  /** Regions that have this price. Without it: all but those of GovCloud, of China and of sovereign clouds. */
   readonly regions?: readonly string[]
   /** The first day (UTC, `YYYY-MM-DD`) of this price. Without it: always. */
   readonly from?: string
@@ -62,11 +62,11 @@ export interface FoundRates {
 
 interface DatedRates {
   readonly fromMs: number
-  readonly found: FoundRates
-  readonly above: { readonly tokens: number; readonly found: FoundRates } | undefined
+  readonly found: FoundRates | UnpricedReason
+  readonly above?: { readonly tokens: number; readonly found: FoundRates } | undefined
 }
 
-/** The newest first. */
+/** The last of a list first. */
 type Series = readonly DatedRates[] | UnpricedReason
 
 interface KeptSeries {
@@ -79,6 +79,9 @@ interface KeptSeries {
 
 /** Ids are few; only application profiles made by the thousand could make this grow. */
 const keptIds = 1_000
+
+/** Regions of clouds with prices of their own: GovCloud, China, the sovereign and the isolated ones. */
+const otherPartition = /^(?:us-gov|cn|eusc|us-iso|eu-iso)/
 
 /**
  * A catalogue of several layers: the first that names a model, called this way, decides alone.
@@ -159,23 +162,20 @@ function narrowed(
   layer: CatalogueData,
 ): Series {
   const here = entries.filter(({ regions }) =>
-    regions ? region !== undefined && regions.includes(region) : !/^(?:us-gov|cn|us-iso)/.test(region ?? ''),
+    regions ? region !== undefined && regions.includes(region) : !otherPartition.test(region ?? ''),
   )
   if (here.length === 0) return 'unknown_region'
-  const offered = here.filter(({ terms: known = {} }) => terms === '' || Object.hasOwn(known, terms))
-  if (offered.length === 0) return 'unknown_terms'
-  return offered.map((entry) => dated(entry, terms, layer)).toReversed()
+  return here.map((entry) => dated(entry, terms, layer)).toReversed()
 }
 
 function dated(entry: ModelPrices, terms: string, layer: CatalogueData): DatedRates {
-  const { source = layer.source, asOf = layer.asOf, from } = entry
-  const { rates, above, factor } = onTerms(entry, terms === '' ? 1 : entry.terms![terms]!)
+  const { source = layer.source, asOf = layer.asOf, from, terms: others = {} } = entry
+  const fromMs = from === undefined ? Number.NEGATIVE_INFINITY : Date.parse(from)
+  // It stays in its place: on these terms, an older price does not live on.
+  if (terms !== '' && !Object.hasOwn(others, terms)) return { fromMs, found: 'unknown_terms' }
+  const { rates, above, factor } = onTerms(entry, terms === '' ? 1 : others[terms]!)
   const found = (some: Rates): FoundRates => ({ rates: compileRates(some, factor, source), source, asOf })
-  return {
-    fromMs: from === undefined ? Number.NEGATIVE_INFINITY : Date.parse(from),
-    found: found(rates),
-    above: above && { tokens: above.tokens, found: found(above) },
-  }
+  return { fromMs, found: found(rates), above: above && { tokens: above.tokens, found: found(above) } }
 }
 
 function onTerms(entry: ModelPrices, terms: number | TieredRates) {
