@@ -1,4 +1,5 @@
 import type { ConverseStreamOutput } from '@aws-sdk/client-bedrock-runtime'
+import { noUsage, SluiceError, type SluiceErrorCode } from '@sluice/core'
 import { expect, test } from 'vitest'
 import { answerOf, type BedrockAnswer, modelStream } from './model-stream.ts'
 
@@ -88,4 +89,42 @@ test('an output without a message is an answer without a text', () => {
     intervened: false,
     usage: undefined,
   })
+})
+
+/** A stream that throws after some events. */
+function broken(code: SluiceErrorCode, ...events: object[]) {
+  const error = Object.assign(new SluiceError('over', { code }), { usage: { ...noUsage, outputTokens: 2 } })
+  async function* stream() {
+    yield* events as ConverseStreamOutput[]
+    throw error
+  }
+  return { error, stream: modelStream(stream()) }
+}
+
+test('of an answer that the deadline cut, whoever wants it gets the part that was said', async () => {
+  const said = [delta(0, { text: 'The ' }), delta(0, { text: 'card' })]
+  expect(await broken('deadline_exceeded', ...said).stream.answer({ partial: true })).toMatchObject({
+    text: 'The card',
+    message: { role: 'assistant', content: [{ text: 'The card' }] },
+    stopReason: 'deadline',
+    partial: true,
+    usage: { outputTokens: 2 },
+  })
+  const whole = await modelStream(
+    (async function* () {
+      yield* [...said, { messageStop: { stopReason: 'end_turn' } }] as ConverseStreamOutput[]
+    })(),
+  ).answer({ partial: true })
+  expect(whole).toMatchObject({ text: 'The card', stopReason: 'end_turn' })
+  expect(whole).not.toHaveProperty('partial')
+})
+
+test('whoever wants no part, of whom nothing was said, or whose stream just broke, gets the error', async () => {
+  const said = delta(0, { text: 'The card' })
+  const unwanted = broken('deadline_exceeded', said)
+  await expect(unwanted.stream.answer()).rejects.toBe(unwanted.error)
+  const unsaid = broken('deadline_exceeded', { messageStart: { role: 'assistant' } })
+  await expect(unsaid.stream.answer({ partial: true })).rejects.toBe(unsaid.error)
+  const cut = broken('stream_interrupted', said)
+  await expect(cut.stream.answer({ partial: true })).rejects.toBe(cut.error)
 })
