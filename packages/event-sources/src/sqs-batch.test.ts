@@ -21,7 +21,7 @@ async function readOf(source: ReturnType<typeof sqsBatch<unknown>>, body: string
   return Promise.resolve(record?.read()).catch((error: unknown) => error)
 }
 
-function silent(): ReturnType<typeof vi.spyOn> {
+function silent() {
   const log = vi.spyOn(console, 'error').mockReturnValue()
   onTestFinished(() => log.mockRestore())
   return log

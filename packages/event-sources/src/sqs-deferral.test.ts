@@ -6,7 +6,7 @@ import { SluiceError, type SluiceErrorCode, type UnfulfilledRecord } from '@slui
 import type { SQSEvent } from 'aws-lambda'
 import { afterEach, expect, onTestFinished, test } from 'vitest'
 import { clientOf, localQueue } from './fixtures/local-queue.ts'
-import { sqsBatch } from './index.ts'
+import { type SqsBatchOptions, sqsBatch } from './index.ts'
 
 const context = { awsRequestId: 'r', getRemainingTimeInMillis: () => 20_000 }
 
@@ -22,7 +22,7 @@ afterEach(() => {
 
 /** Handles an event and tells what became of its records, by body. */
 async function handle(
-  options: Parameters<typeof sqsBatch>[0],
+  options: SqsBatchOptions<string>,
   event: SQSEvent,
   work: (body: string) => unknown,
 ): Promise<{ failures: (string | undefined)[]; told: Record<string, UnfulfilledRecord> }> {
