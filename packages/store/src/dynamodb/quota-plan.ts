@@ -18,6 +18,12 @@ export const requestsAt = 'requestsMicros'
 /** The sum of what those who were sent did not use: those who wait move forward by what it has grown since. */
 export const refunded = 'refundedMicros'
 
+/** An item, and when it was so. */
+export interface Sight {
+  readonly item: Item
+  readonly seenAtMs: number
+}
+
 /** A take, in microseconds. */
 export interface Charge {
   readonly take: QuotaTake
@@ -60,9 +66,17 @@ function openPart({ priority }: QuotaTake): number {
   return priority === 'batch' ? 0.25 : 0.5
 }
 
-/** Plans for the item as it was seen last; the conditions see to it that the update is right for what it is now. */
-export function planUpdate(view: Item, { limits, ended, extended, charges }: Work, nowMs: number): Plan {
+/**
+ * Plans for the item as it probably is now: as full as it was when it was seen. The conditions see to it that the update
+ * is right for what it is.
+ */
+export function planUpdate(
+  { item, seenAtMs }: Sight,
+  { limits, ended, extended, charges }: Work,
+  nowMs: number,
+): Plan {
   const nowMicros = nowMs * 1000
+  const view = aged(item, nowMs - seenAtMs)
   const update = emptyUpdate()
   const settled = settle(update, view, ended, extended, nowMs)
   for (const { hold } of charges) {
@@ -163,7 +177,8 @@ export function planUpdate(view: Item, { limits, ended, extended, charges }: Wor
       if (claimed) continue
       const counter = counterOf(take.tenant, epoch)
       const weight = weightOfTake(take)
-      const share = shareOf(view, { tenant: take.tenant, weight }, epoch)
+      const known = nowMs - seenAtMs <= knownForMs
+      const share = known ? shareOf(item, { tenant: take.tenant, weight }, epochOf(seenAtMs)) : 0
       const claim = claimOf(hold)
       claims.set(counter, { sum: (claims.get(counter)?.sum ?? 0) + claim, last: claim, share })
       if (share === Infinity) continue
@@ -187,7 +202,7 @@ export function planUpdate(view: Item, { limits, ended, extended, charges }: Wor
       if (share === Infinity) continue
       const bound = share - sum + last / 2
       const within: Condition = [
-        ...(bound >= 0 || sum === last ? [{ attribute: counter, is: 'absent' } as const] : []),
+        ...(bound >= 0 || (sum === last && share > 0) ? [{ attribute: counter, is: 'absent' } as const] : []),
         { attribute: counter, is: '<=', value: Math.floor(bound) },
       ]
       if (limits.tokens) all.push(anyOf([[tokens, Math.floor(open)]], ...within))
@@ -211,8 +226,18 @@ interface Limit {
   readonly idle: boolean
 }
 
-/** Whether the item lets in all that is planned. */
-export function admits(view: Item, { admission }: Plan): boolean {
+function aged(item: Item, ageMs: number): Item {
+  const result = { ...item }
+  for (const attribute of [tokensAt, expectedAt, requestsAt]) {
+    const at = numberOf(item, attribute)
+    if (at !== undefined) result[attribute] = at + ageMs * 1000
+  }
+  return result
+}
+
+/** Whether the item, as it probably is, lets in all that is planned. */
+export function admits({ item, seenAtMs }: Sight, { admission }: Plan, nowMs: number): boolean {
+  const view = aged(item, nowMs - seenAtMs)
   return admission?.every((condition) => holdsFor(condition, view)) ?? false
 }
 
@@ -268,6 +293,8 @@ export function planReclaim(view: Item, bucket: string, nowMs: number): ItemUpda
   return update
 }
 
+/** After so long nobody knows any more who else wants something. */
+const knownForMs = 60_000
 const dayMs = 24 * 60 * 60 * 1000
 
 function housekeeping(update: ItemUpdate, view: Item, nowMs: number): void {

@@ -13,7 +13,7 @@ import { holdOf, holdsByID, lostBuckets } from './quota-holds.ts'
 import { type Condition, emptyUpdate, type Item, type ItemTable, type ItemUpdate } from './quota-item.ts'
 import { dynamoDBItemTable } from './quota-item-table.ts'
 import { answerAgain, answersTo, impossible, isPlace, refusalOf, viewOf } from './quota-line.ts'
-import { admits, type Charge, keep, planReclaim, planUpdate, type Work } from './quota-plan.ts'
+import { admits, type Charge, keep, planReclaim, planUpdate, type Sight, type Work } from './quota-plan.ts'
 import { planTurns, turnTicket } from './quota-turns.ts'
 import { type DynamoDBStoreOptions, tableOf } from './table.ts'
 
@@ -47,19 +47,20 @@ export function quotaStoreOn(
   const clock = () => Math.floor(now())
   const holds = holdsByID(clock)
   /** Items as they were seen last, to guess what an update has to be. */
-  const seen = new Map<string, Item>()
+  const seen = new Map<string, Sight>()
 
   async function update(key: string, change: QuotaChange, signal?: AbortSignal): Promise<QuotaUpdate> {
     signal?.throwIfAborted()
     const { limits, takes = [], belief, mode } = change
     const answers = new Map<string, QuotaAnswer>()
-    let item = seen.get(key) ?? {}
+    let { item, seenAtMs }: Sight = seen.get(key) ?? { item: {}, seenAtMs: 0 }
     let operations = 0
 
     function look(next: Item): void {
       item = next
+      seenAtMs = clock()
       if (seen.size >= maxSeen) seen.clear()
-      seen.set(key, next)
+      seen.set(key, { item, seenAtMs })
       operations += 1
     }
     async function send(itemUpdate: ItemUpdate, once = false): Promise<boolean> {
@@ -96,13 +97,14 @@ export function quotaStoreOn(
       if (attempt === 2 * maxAttempts) throw new Error(`The item of "${key}" changes too fast.`)
       const nowMs = clock()
       const work: Work = { limits, ended, extended, charges: [] }
-      let charges = attempt < maxAttempts ? fitting(item, work, pending.map(chargeOf), nowMs) : []
+      let charges =
+        attempt < maxAttempts ? fitting({ item, seenAtMs }, work, pending.map(chargeOf), nowMs) : []
       if (charges.length + ended.length + extended.length === 0) {
         if (operations > 0) break
         // Nobody is sent away because of what was seen some time ago: if it is still so, the update fails and tells.
         charges = pending.map(chargeOf)
       }
-      const plan = planUpdate(item, { ...work, charges }, nowMs)
+      const plan = planUpdate({ item, seenAtMs }, { ...work, charges }, nowMs)
       // More than an empty ledger lets in at once, of which some are refused when the item is known.
       if (!plan.admission) look(await table.get(key, signal))
       else if (await send(plan.update, ended.length > 0)) {
@@ -155,11 +157,11 @@ export function quotaStoreOn(
 const maxSeen = 1000
 
 /** As many as the item lets in, those first who came first. */
-function fitting(view: Item, work: Work, charges: readonly Charge[], nowMs: number): Charge[] {
+function fitting(view: Sight, work: Work, charges: readonly Charge[], nowMs: number): Charge[] {
   const chosen: Charge[] = []
   for (const charge of charges) {
     chosen.push(charge)
-    if (!admits(view, planUpdate(view, { ...work, charges: chosen }, nowMs))) chosen.pop()
+    if (!admits(view, planUpdate(view, { ...work, charges: chosen }, nowMs), nowMs)) chosen.pop()
   }
   return chosen
 }
