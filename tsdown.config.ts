@@ -15,7 +15,18 @@ const shared = {
 export default defineConfig([
   { ...shared, cwd: 'packages/core', entry: ['src/index.ts', 'src/testing.ts'] },
   { ...shared, cwd: 'packages/store', entry: ['src/index.ts', 'src/dynamodb.ts', 'src/redis.ts', 'src/testing.ts'] },
-  { ...shared, cwd: 'packages/model-invocation', entry: ['src/index.ts', 'src/bedrock.ts'] },
+  {
+    ...shared,
+    cwd: 'packages/model-invocation',
+    entry: [
+      'src/index.ts',
+      'src/bedrock.ts',
+      'src/bedrock-batch.ts',
+      'src/sagemaker.ts',
+      'src/sagemaker-async.ts',
+      'src/sagemaker-batch.ts',
+    ],
+  },
   { ...shared, cwd: 'packages/quota-throttle', entry: ['src/index.ts'] },
   { ...shared, cwd: 'packages/timeout-guard', entry: ['src/index.ts'] },
   { ...shared, cwd: 'packages/token-stream', entry: ['src/index.ts'] },

@@ -8,8 +8,8 @@ import type {
   Message,
   ToolUseBlockStart,
 } from '@aws-sdk/client-bedrock-runtime'
-import { SluiceError, type Usage } from '@sluice/core'
 import type { ModelAnswer, ModelStream } from '../model.ts'
+import { type StreamReader, streamOf } from '../stream-of.ts'
 import { toUsage } from './converse.ts'
 
 /** An answer of Bedrock, whole or collected from a stream. */
@@ -22,58 +22,14 @@ export interface BedrockAnswer extends ModelAnswer<Message> {
 export function modelStream(
   events: AsyncIterable<ConverseStreamOutput>,
 ): ModelStream<ConverseStreamOutput, BedrockAnswer> {
-  const source = events[Symbol.asyncIterator]()
-  const collected = collector()
-
-  const watched: AsyncIterableIterator<ConverseStreamOutput> = {
-    async next() {
-      const step = await source.next()
-      if (!step.done) collected.add(step.value)
-      return step
-    },
-    async return() {
-      await source.return?.()
-      return { done: true, value: undefined }
-    },
-    [Symbol.asyncIterator]() {
-      return this
-    },
-  }
-
-  return {
-    [Symbol.asyncIterator]: () => watched,
-    text: {
-      async *[Symbol.asyncIterator]() {
-        for await (const event of watched) {
-          const text = event.contentBlockDelta?.delta?.text
-          if (text) yield text
-        }
-      },
-    },
-    async answer({ partial = false } = {}) {
-      try {
-        while (!(await watched.next()).done);
-        return collected.answer()
-      } catch (error) {
-        const said = collected.answer()
-        if (!partial || !isDeadline(error) || said.message.content?.length === 0) throw error
-        return { ...said, stopReason: 'deadline', partial: true, usage: error.usage }
-      }
-    },
-  }
+  return streamOf(events, {
+    ...collector(),
+    textOf: ({ contentBlockDelta }) => contentBlockDelta?.delta?.text,
+    isEmpty: ({ message }) => message.content?.length === 0,
+  })
 }
 
-/** Told by its code: whose error it is, is nobody's business here. */
-function isDeadline(error: unknown): error is SluiceError & { readonly usage?: Usage } {
-  return SluiceError.is(error) && error.code === 'deadline_exceeded'
-}
-
-interface Collector {
-  add(event: ConverseStreamOutput): void
-  answer(): BedrockAnswer
-}
-
-function collector(): Collector {
+function collector(): Pick<StreamReader<ConverseStreamOutput, BedrockAnswer>, 'add' | 'answer'> {
   const blocks = new Map<number, Block>()
   const told: Partial<ConverseResponse> = {}
 

@@ -1,3 +1,5 @@
+export type { JobFault } from './bedrock/batch-job.ts'
+export type { BatchJobsOptions, LocalBatchJobs } from './bedrock/batch-jobs.ts'
 export { type Clock, seededRandom, systemClock } from './bedrock/clock.ts'
 export type { Counters, RequestRecord, Tally } from './bedrock/counters.ts'
 export { type BedrockOptions, type LocalBedrock, startBedrock } from './bedrock/endpoint.ts'
@@ -25,6 +27,19 @@ export type { FunctionError, InvocationEnd } from './lambda/invocation.ts'
 export type { ResponseHead, ResponseStream, WhenReaderLeaves } from './lambda/response-stream.ts'
 export type { SandboxState } from './lambda/sandbox.ts'
 export type { LocalQueue, OutgoingMessage, QueueDefinition } from './queue.ts'
+export type { AsyncDefinition } from './sagemaker/async-inference.ts'
+export type {
+  Container,
+  ContainerAnswer,
+  ContainerFunction,
+  ContainerRequest,
+} from './sagemaker/containers.ts'
+export {
+  type EndpointDefinition,
+  type LocalSageMaker,
+  type SageMakerOptions,
+  startSageMaker,
+} from './sagemaker/endpoint.ts'
 export { type Local, type LocalOptions, startLocal } from './start-local.ts'
 export {
   type LocalStepFunctions,

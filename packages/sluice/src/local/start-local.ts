@@ -1,3 +1,4 @@
+import { type BatchJobsOptions, type LocalBatchJobs, startBatchJobs } from './bedrock/batch-jobs.ts'
 import { type BedrockOptions, type LocalBedrock, startBedrock } from './bedrock/endpoint.ts'
 import { type BucketDefinition, type LocalBucket, startBucket } from './bucket.ts'
 import { createBundler } from './lambda/bundle.ts'
@@ -6,6 +7,7 @@ import { type FunctionContext, type LocalFunction, type LogLine, startFunction }
 import type { FunctionDefinition } from './lambda/function-definition.ts'
 import { startReaper } from './lambda/reaper.ts'
 import { type LocalQueue, type QueueDefinition, startQueue } from './queue.ts'
+import { type LocalSageMaker, type SageMakerOptions, startSageMaker } from './sagemaker/endpoint.ts'
 import {
   type LocalStepFunctions,
   type StepFunctionsOptions,
@@ -20,6 +22,10 @@ export interface LocalOptions<
 > {
   /** The Bedrock endpoint; it is always there. */
   readonly bedrock?: BedrockOptions
+  /** The batch jobs of Bedrock; they are always there. */
+  readonly batch?: BatchJobsOptions<NoInfer<FunctionName>>
+  /** SageMaker; it is always there, but knows only the endpoints and models that are given here. */
+  readonly sagemaker?: SageMakerOptions<NoInfer<FunctionName>>
   /** The callbacks of Step Functions; they are always there. */
   readonly stepFunctions?: StepFunctionsOptions
   /** By name. */
@@ -34,6 +40,8 @@ export interface LocalOptions<
 
 export interface Local<FunctionName extends string, QueueName extends string, BucketName extends string> {
   readonly bedrock: LocalBedrock
+  readonly batch: LocalBatchJobs
+  readonly sagemaker: LocalSageMaker
   readonly stepFunctions: LocalStepFunctions
   readonly functions: Readonly<Record<FunctionName, LocalFunction>>
   readonly queues: Readonly<Record<QueueName, LocalQueue>>
@@ -72,6 +80,7 @@ export async function startLocal<
   const { functions, queues, buckets, onLog } = options
   checkReferences('queues', queues, functions)
   checkReferences('buckets', buckets, functions)
+  checkTargets(options, functions)
   const closers: (() => Promise<void>)[] = []
 
   /** What was started last is closed first: consumers before what they consume from. */
@@ -90,21 +99,38 @@ export async function startLocal<
     const bedrock = closing(await startBedrock(options.bedrock))
     const storage = closing(await startStorageServer())
     const stepFunctions = closing(await startStepFunctions(options.stepFunctions))
+    const started: { functions?: Readonly<Record<string, LocalFunction>> } = {}
+    const ports = {
+      s3: storage.s3,
+      bedrockUrl: bedrock.url,
+      // The functions need the addresses of these services, so they are started after them.
+      invoke: async (name: string, event: object) => {
+        await started.functions?.[name]?.invoke(event)
+      },
+    }
+    const batch = closing(await startBatchJobs(options.batch ?? {}, ports))
+    const sagemaker = closing(await startSageMaker(options.sagemaker, ports))
     const environment = {
       ...localCredentials,
       AWS_ENDPOINT_URL_BEDROCK_RUNTIME: bedrock.url,
       AWS_ENDPOINT_URL_SQS: storage.url,
       AWS_ENDPOINT_URL_S3: storage.url,
+      AWS_ENDPOINT_URL_BEDROCK: batch.url,
+      AWS_ENDPOINT_URL_SAGEMAKER: sagemaker.url,
+      AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: sagemaker.url,
       AWS_ENDPOINT_URL_SFN: stepFunctions.url,
     }
     const context: FunctionContext = { bundler, reaper, environment, ...(onLog && { onLog }) }
     const startedFunctions = await startEach(functions, async (name, definition) =>
       closing(await startFunction(name, definition, context)),
     )
+    started.functions = startedFunctions
     const target = ({ function: name }: { readonly function?: FunctionName }) =>
       name === undefined ? undefined : startedFunctions[name]
     return {
       bedrock,
+      batch,
+      sagemaker,
       stepFunctions,
       functions: startedFunctions,
       queues: await startEach(queues, async (name, definition) =>
@@ -143,4 +169,18 @@ function checkReferences(
     const known = Object.keys(functions).join(', ') || 'none'
     throw new TypeError(`${option}.${name}.function is '${target}', the functions are: ${known}`)
   }
+}
+
+/** The functions that are told of the ends of jobs and of asynchronous inferences. */
+function checkTargets(
+  { batch, sagemaker }: Pick<LocalOptions<string, string, string>, 'batch' | 'sagemaker'>,
+  functions: Readonly<Record<string, unknown>> = {},
+): void {
+  const inferences = Object.entries(sagemaker?.endpoints ?? {}).map(([name, { async }]) => [
+    name,
+    async ?? {},
+  ])
+  checkReferences('sagemaker.endpoints', Object.fromEntries(inferences), functions)
+  const jobs = { batch: batch ?? {}, sagemaker: { function: sagemaker?.transformFunction } }
+  checkReferences('jobs', jobs as Record<string, { readonly function?: string }>, functions)
 }
