@@ -65,3 +65,11 @@ test("the system's clock tells the time, calls once, and can be stopped", async 
   })
   expect(called).toEqual(['called'])
 })
+
+test('what is further off than a timer can wait does not come at once', async () => {
+  let came = 0
+  const cancels = [2 ** 31, 2 ** 40, Infinity].map((delayMs) => systemClock.after(delayMs, () => came++))
+  await new Promise<void>((resolve) => systemClock.after(20, resolve))
+  for (const cancel of cancels) cancel()
+  expect(came).toBe(0)
+})

@@ -9,11 +9,14 @@ export interface Clock {
   after(delayMs: number, callback: () => void): () => void
 }
 
+/** Of Node's timers, 24 days: what is longer would come at once. */
+const longestMs = 2 ** 31 - 1
+
 /** The real time. Its timers keep the process alive: a Lambda whose event loop runs empty in a wait is shut down. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs)
+    const timer = setTimeout(callback, Math.min(delayMs, longestMs))
     return () => clearTimeout(timer)
   },
 }
