@@ -39,7 +39,7 @@ export function deadlinePolicy(invocation: Invocation, floorTokens = Infinity): 
           const guarded = guardedCall(invocation, context, floorTokens, stop)
           const leftMs = invocation.leftMs(scope)
           if (guarded.refused(request)) return
-          if (leftMs !== Infinity) cancel = scope.clock.after(Math.min(leftMs, longestMs), guarded.expire)
+          if (leftMs !== Infinity) cancel = scope.clock.after(leftMs, guarded.expire)
           outer.addEventListener('abort', onOuterAbort, { once: true })
           invocation.calls.set(call, guarded)
           call.onEnd(() => {
@@ -52,9 +52,6 @@ export function deadlinePolicy(invocation: Invocation, floorTokens = Infinity): 
       },
   }
 }
-
-/** Of Node's timers. */
-const longestMs = 2 ** 31 - 1
 
 /** Of the time that the first call of the invocation had. */
 const nearlyAll = 0.9
