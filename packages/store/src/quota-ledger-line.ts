@@ -15,7 +15,9 @@ import {
 import type { QuotaAnswer, QuotaLimits, QuotaTake } from './quota-store.ts'
 
 /** A waiter that is so late has gone. */
-const graceMs = 2_000
+export const graceMs = 2_000
+/** Who asks again does so after this part of what it has waited already, or later. */
+const reaskDivisor = 8
 /** Who comes when so many wait is refused. */
 const mostWaiting = 10_000
 /** So many idle lines are remembered, those that were served most. */
@@ -125,7 +127,7 @@ function rest(ledger: QuotaLedger, name: string, service: number): void {
   idle.delete(least)
 }
 
-function joinLine(ledger: QuotaLedger, limits: QuotaLimits, take: QuotaTake): void {
+function joinLine(ledger: QuotaLedger, limits: QuotaLimits, take: QuotaTake, nowMs: number): void {
   const name = lineOf(take)
   const { id, tokens, expectedTokens } = take
   const price = priceOf(take)
@@ -142,7 +144,7 @@ function joinLine(ledger: QuotaLedger, limits: QuotaLimits, take: QuotaTake): vo
   line.cost += costOf({ expectedTokens, price })
   ledger.waiting += 1
   ledger.waitingTokens += tokens
-  ledger.records.set(id, { state: 'waiting', tokens, expectedTokens, heldAtMs: 0, line: name, price })
+  ledger.records.set(id, { state: 'waiting', tokens, expectedTokens, heldAtMs: nowMs, line: name, price })
 }
 
 export function leaveLine(ledger: QuotaLedger, id: string, record: QuotaRecord): void {
@@ -178,8 +180,10 @@ export function answerWhileWaiting(
     }
     return { id, state: 'refused', limit, waitMs, overBy }
   }
-  const askInMs = Math.min(waitMs, Math.ceil(maxWaitMs))
-  if (!known) joinLine(ledger, limits, take)
+  // However wrong all estimates are, it asks a few times at most.
+  const laterMs = known ? Math.floor((nowMs - known.heldAtMs) / reaskDivisor) : 0
+  const askInMs = Math.min(Math.max(waitMs, laterMs), Math.ceil(maxWaitMs))
+  if (!known) joinLine(ledger, limits, take, nowMs)
   ledger.due.set(id, nowMs + askInMs + graceMs)
   return { id, state: 'waiting', askInMs }
 }

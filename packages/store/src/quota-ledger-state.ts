@@ -21,7 +21,7 @@ export interface QuotaRecord {
   state: 'waiting' | 'granted' | 'held' | 'lost'
   readonly tokens: number
   readonly expectedTokens: number
-  /** When it got its hold. */
+  /** When it got its hold; of those in line, when they came. */
   heldAtMs: number
   /** Which line its service counts in; none where nobody waited. */
   readonly line: string | undefined

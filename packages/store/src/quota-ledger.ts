@@ -6,6 +6,7 @@
 import {
   admitInOrder,
   answerWhileWaiting,
+  graceMs,
   isNext,
   leaveLine,
   lineOf,
@@ -22,6 +23,7 @@ import {
   type QuotaRecord,
   refill,
   room,
+  unitsPerToken,
 } from './quota-ledger-state.ts'
 import type { QuotaAnswer, QuotaChange, QuotaLimits, QuotaTake, QuotaUpdate } from './quota-store.ts'
 
@@ -128,17 +130,41 @@ function answer(ledger: QuotaLedger, limits: QuotaLimits, take: QuotaTake, nowMs
   }
   if (!force) admitInOrder(ledger, limits)
   else if (state() === 'waiting') settle(ledger, id, 0, false, nowMs)
-  const granted = state() === 'granted'
-  const newcomer = !granted && state() !== 'waiting'
-  const now = granted || force || (newcomer && fits(ledger, limits, tokens) && isNext(ledger, limits, take))
-  if (!now) return answerWhileWaiting(ledger, limits, take, nowMs)
-  const record = granted ? (ledger.records.get(id) as QuotaRecord) : heldAtOnce(ledger, limits, take)
-  if (granted) grant(ledger, -1, -record.tokens)
+  let record = ledger.records.get(id)
+  if (record?.state !== 'granted') {
+    const newcomer = record?.state !== 'waiting'
+    const now = force || (newcomer && fits(ledger, limits, tokens) && isNext(ledger, limits, take))
+    if (!now) return answerWhileWaiting(ledger, limits, take, nowMs)
+    record = heldAtOnce(ledger, limits, take)
+  } else {
+    const waitMs = force ? 0 : debtMs(ledger, limits, record)
+    if (waitMs > 0) return answerInDebt(ledger, take, waitMs, nowMs)
+    grant(ledger, -1, -record.tokens)
+  }
   record.state = 'held'
   record.heldAtMs = nowMs
   ledger.refundTokens += record.tokens - record.expectedTokens
   ledger.due.set(id, take.expiresAtMs)
   return { id, state: 'admitted' }
+}
+
+/** How long until the provider has what was granted: a debt that came to light meanwhile may have eaten it. */
+function debtMs(ledger: QuotaLedger, { tokens }: QuotaLimits, { tokens: amount }: QuotaRecord): number {
+  if (!tokens) return 0
+  const short = (amount - ledger.grantedTokens) * unitsPerToken - (ledger.tokenUnits ?? 0)
+  return Math.max(0, Math.ceil(short / tokens.perMinute))
+}
+
+/** It keeps what it was granted, unless its time is over. */
+function answerInDebt(ledger: QuotaLedger, take: QuotaTake, waitMs: number, nowMs: number): QuotaAnswer {
+  const { id, tokens } = take
+  const askInMs = Math.min(waitMs, Math.ceil(take.maxWaitMs))
+  if (askInMs > 0) {
+    ledger.due.set(id, nowMs + askInMs + graceMs)
+    return { id, state: 'waiting', askInMs }
+  }
+  settle(ledger, id, 0, false, nowMs)
+  return { id, state: 'refused', limit: 'tokens', waitMs, overBy: tokens }
 }
 
 /** Nobody waits, or nobody who comes before. */

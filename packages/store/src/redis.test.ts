@@ -87,6 +87,27 @@ describe.runIf(hasRedis)('on a Redis server', () => {
     )
   }, 60_000)
 
+  test('and they do so with more lines than are looked at for an estimate', async () => {
+    let time = 1_700_000_000_000
+    const now = () => time
+    const memory = memoryQuotaStore({ now })
+    const redis = redisQuotaStore({ client: ioredis, now, timeoutMs: 10_000 })
+    const takes = Array.from({ length: 400 }, (_, n) =>
+      takeOf({
+        id: `${n}`,
+        tokens: 50 + ((n * 37) % 100),
+        tenant: `${(n * 61) % 150}`,
+        weight: 1 + (n % 3),
+        maxWaitMs: 100_000,
+      }),
+    )
+    for (let round = 0; round < 30; round++) {
+      const change = { limits, takes: takes.filter((_, n) => round === 0 || n % 30 === round) }
+      expect(await redis.update('lines', change)).toEqual(await memory.update('lines', change))
+      time += 700
+    }
+  })
+
   test('every key has a time to live and the same hash slot, whatever the name of the ledger', async () => {
     let time = nowMs
     const store = redisQuotaStore({ client: ioredis, prefix: 'ttl:', now: () => time })

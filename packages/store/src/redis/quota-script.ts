@@ -149,7 +149,7 @@ local function makeLine()
     if waiting == 0 then keptAtMs = 0 end
     waiting, waitingTokens = waiting + 1, waitingTokens + take.tokens
     save(take.id, {
-      state = 'w', tokens = take.tokens, expected = take.expected, heldAtMs = 0, line = take.line, price = take.price,
+      state = 'w', tokens = take.tokens, expected = take.expected, heldAtMs = now, line = take.line, price = take.price,
       place = place,
     })
   end
@@ -239,7 +239,8 @@ local function makeLine()
       end
       return format('%s %.0f %.0f', name, waitMs, overBy)
     end
-    local askInMs = min(waitMs, ceil(take.maxWaitMs))
+    local laterMs = r and floor((now - r.heldAtMs) / 8) or 0
+    local askInMs = min(max(waitMs, laterMs), ceil(take.maxWaitMs))
     if not r then joinLine(take) end
     setDue(take.id, now + askInMs + 2000)
     return format('w %.0f', askInMs)
@@ -277,7 +278,19 @@ local function makeLine()
       settle(take.id, 0, false)
       state = nil
     end
-    if state == 'g' then granted, grantedTokens = granted - 1, grantedTokens - r.tokens
+    if state == 'g' then
+      local short = tokenRate and (r.tokens - grantedTokens) * UNITS - tokenUnits or 0
+      local waitMs = (take.force or not tokenRate) and 0 or max(0, ceil(short / tokenRate))
+      if waitMs > 0 then
+        local askInMs = min(waitMs, ceil(take.maxWaitMs))
+        if askInMs > 0 then
+          setDue(take.id, now + askInMs + 2000)
+          return format('w %.0f', askInMs)
+        end
+        settle(take.id, 0, false)
+        return format('t %.0f %.0f', waitMs, take.tokens)
+      end
+      granted, grantedTokens = granted - 1, grantedTokens - r.tokens
     elseif take.force or (state ~= 'w' and fits(take.tokens) and isNext(take)) then r = heldAtOnce(take)
     else return answerWhileWaiting(take) end
     r.state, r.heldAtMs = 'h', now
