@@ -93,6 +93,7 @@ export default defineConfig({
           { text: 'An SDK handler', link: '/patterns/sdk-handler' },
           { text: 'A queue in batches', link: '/patterns/sqs-batch' },
           { text: 'An API that answers', link: '/patterns/api-inference' },
+          { text: 'A chat that streams', link: '/patterns/chat-stream' },
           { text: 'A state machine', link: '/patterns/step-functions' },
           { text: 'Documents from a bucket', link: '/patterns/s3-documents' },
         ],
