@@ -12,7 +12,7 @@ import {
 import { fakeClock, fakeModel, resetStatistics } from '@sluice/core/testing'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { costMeter } from './cost-meter.ts'
-import { callAndRead, prices, recorder } from './fixtures/testing.ts'
+import { callAndRead, prices, recorder, warned, watchWarnings } from './fixtures/testing.ts'
 import type { PriceBook } from './pricing/price-book.ts'
 
 /** 10 tokens in and 5 out, at 3 and 15 USD for a million. */
@@ -23,23 +23,6 @@ beforeEach(async () => {
   // Loaded: the records come at once.
   await prices.open('fake.model-v1')
 })
-
-function watchWarnings(): string[] {
-  const warnings: string[] = []
-  const listener = ({ message }: Error) => {
-    warnings.push(message)
-  }
-  process.on('warning', listener)
-  onTestFinished(() => {
-    process.off('warning', listener)
-  })
-  return warnings
-}
-
-/** Warnings are emitted on the next tick. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
-}
 
 test('an attempt, its call and the invocation each give a record, in this order, and the context the sum', async () => {
   const { sink, records, attempts } = recorder()
@@ -247,7 +230,7 @@ test('a model without a price is warned about once, counted, and in no sum', asy
     { usd: callUsd, atMostUsd: callUsd, unpriced: 1 },
     { usd: callUsd, atMostUsd: callUsd, unpriced: 0 },
   ])
-  await turn()
+  await warned()
   expect(warnings).toEqual([
     expect.stringMatching(/"fake.model-v2" has no price \(unknown_model, eu-west-1\).*overrides/),
   ])
@@ -291,7 +274,7 @@ test('records wait for prices that are being loaded, in order, and the invocatio
       settled = true
     })
   })
-  await turn()
+  await warned()
   expect([records, settled]).toEqual([[], false])
   resolve()
   await running
@@ -317,7 +300,7 @@ test('prices that do not come in time lose no record: it says that there were no
   expect(attempts()).toMatchObject([{ usage: { inputTokens: 10 }, cost: { reason: 'not_loaded' } }])
   expect(calls()).toMatchObject([{ sent: 1, cost: { unpriced: 1 } }])
   expect(invocations()).toMatchObject([{ cost: { usd: '0', unpriced: 1 } }])
-  await turn()
+  await warned()
   expect(warnings).toEqual([expect.stringContaining('not_loaded')])
 })
 
@@ -331,7 +314,7 @@ test('a price book that fails is none: its attempts are unpriced, at once', asyn
     await cost.settled()
     expect(attempts()).toMatchObject([{ cost: { priced: false, reason: 'not_loaded' } }])
   })
-  await turn()
+  await warned()
   expect(warnings).toHaveLength(1)
 })
 
@@ -364,7 +347,7 @@ test('a sink that throws, rejects or hangs disturbs nobody, is warned about once
   await clock.advance(201)
   await running
   expect(records.map(({ kind }) => kind)).toEqual(['attempt', 'call', 'attempt', 'call', 'invocation'])
-  await turn()
+  await warned()
   expect(warnings.toSorted()).toEqual([
     expect.stringMatching(/sink "hangs" failed \(no answer in 200 ms\)/),
     expect.stringMatching(/sink "rejects" failed \(TypeError\)/),

@@ -16,8 +16,9 @@ export function costAdder(): CostAdder {
   return {
     add(cost) {
       if (cost.priced) {
-        picoUsd += picoUsdOf(cost.usd)
-        atMostPicoUsd += picoUsdOf(cost.atMostUsd ?? cost.usd)
+        const known = picoUsdOf(cost.usd)
+        picoUsd += known
+        atMostPicoUsd += cost.atMostUsd === undefined ? known : picoUsdOf(cost.atMostUsd)
       } else {
         unpriced++
       }

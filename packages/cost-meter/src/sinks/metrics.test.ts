@@ -5,7 +5,7 @@ import { currentScope, noUsage, runInScope, type Scope, type ScopeOptions } from
 import { fakeModel } from '@sluice/core/testing'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { type CostMeterOptions, costMeter } from '../cost-meter.ts'
-import { callAndRead, prices } from '../fixtures/testing.ts'
+import { callAndRead, prices, warned, watchWarnings } from '../fixtures/testing.ts'
 
 interface Line {
   readonly _aws: {
@@ -157,14 +157,7 @@ test('with more dimensions of the user than fit beside ours the line comes witho
   const lines = watchLines()
   const defaultDimensions = Object.fromEntries(Array.from({ length: 27 }, (_, i) => [`d${i}`, 'x']))
   const metrics = new Metrics({ namespace: 'Shop', serviceName: 'triage', defaultDimensions })
-  const warnings: string[] = []
-  const listener = (warning: Error) => {
-    warnings.push(warning.message)
-  }
-  process.on('warning', listener)
-  onTestFinished(() => {
-    process.off('warning', listener)
-  })
+  const warnings = watchWarnings()
   await metered({ metrics, dimensions: ['model', 'operation'] }, {}, async (scope) => {
     await callAndRead(scope, fakeModel().request())
     await callAndRead(scope, fakeModel().request())
@@ -172,7 +165,6 @@ test('with more dimensions of the user than fit beside ours the line comes witho
   expect(lines.map(({ sluice }) => sluice?.kind)).toEqual(['attempt', 'call', 'attempt', 'call'])
   expect(lines[2]?._aws.CloudWatchMetrics[0]?.Dimensions[0]).toHaveLength(28)
   expect(lines[2]?.InputTokens).toBe(10)
-  // Warnings are emitted on the next tick.
-  await new Promise((resolve) => setImmediate(resolve))
+  await warned()
   expect(warnings).toContainEqual(expect.stringMatching(/"metricsSink" failed \(RangeError\)/))
 })
