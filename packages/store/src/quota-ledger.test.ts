@@ -105,6 +105,87 @@ test('at twice the load nobody asks often, shares are even, and nothing lies idl
   expect(asked).toBeLessThan(3.2)
 })
 
+describe('who comes next', () => {
+  const call = {
+    tenant: 'one',
+    tokens: 200,
+    usedTokens: 200,
+    serviceMs: 100,
+    maxWaitMs: 60_000,
+    weight: 1,
+  } as const
+
+  test('is interactive work that came later, before batch work', async () => {
+    const full = { ...call, atMs: 0, tokens: 1_000, usedTokens: 1_000 }
+    const batch = { ...call, atMs: 1, tenant: 'a', priority: 'batch' as const }
+    const { calls } = await traffic([full, batch, { ...call, atMs: 2, tenant: 'b' }])
+    const [, night, day] = calls.map(({ startedMs }) => startedMs)
+    expect(day).toBeLessThan(night as number)
+  })
+
+  test('is batch work now and then, while interactive work always waits', async () => {
+    const arrivals = ['interactive', 'batch'].flatMap((priority) =>
+      Array.from({ length: 300 }, (_, n) => ({
+        ...call,
+        atMs: n,
+        tenant: priority,
+        priority: priority as 'batch',
+        maxWaitMs: 1e9,
+      })),
+    )
+    const { calls } = await traffic(arrivals)
+    const soon = (priority: string) =>
+      calls.filter((each) => each.priority === priority && each.startedMs < 50_000).length
+    expect(soon('batch')).toBeGreaterThan(2)
+    expect(soon('interactive') / soon('batch')).toBeGreaterThan(8)
+  })
+
+  test('is who uses less than it seemed, before who uses more', () => {
+    const ledger = quotaLedger()
+    const wait = (id: string, tenant: string, nowMs: number) =>
+      updateQuotaLedger(
+        ledger,
+        { limits, takes: [takeOf({ id, tenant, tokens: 400, expectedTokens: 200, maxWaitMs: 60_000 })] },
+        nowMs,
+      )
+    updateQuotaLedger(
+      ledger,
+      { limits, takes: [takeOf({ id: 'full', tokens: 1_000, expectedTokens: 1_000 })] },
+      startMs,
+    )
+    for (const tenant of ['a', 'b', 'c']) for (const n of [1, 2]) wait(`${tenant}${n}`, tenant, startMs)
+    // The first of a and b are out of the line. What a used was more than expected.
+    const settled = { tokens: 400, expiresAtMs: 0, sent: true }
+    wait('a1', 'a', startMs + 400)
+    wait('b1', 'b', startMs + 800)
+    const settlements = [
+      { ...settled, id: 'a1', usedTokens: 400 },
+      { ...settled, id: 'b1', usedTokens: 0 },
+    ]
+    updateQuotaLedger(ledger, { limits, settlements }, startMs + 800)
+    const service = (tenant: string) => ledger.lines.get(`1:${tenant}:interactive`)?.service ?? Number.NaN
+    expect(service('a') - service('b')).toBe(400 * 1_000)
+  })
+
+  test('is not who waits for more than there ever is, since the limits are lower', () => {
+    const ledger = quotaLedger()
+    const first = [
+      takeOf({ id: 'full', tokens: 1_000 }),
+      takeOf({ id: 'big', tokens: 900, maxWaitMs: 60_000 }),
+      takeOf({ id: 'small', tokens: 100, maxWaitMs: 60_000 }),
+    ]
+    updateQuotaLedger(ledger, { limits, takes: first }, startMs)
+    const lower = { tokens: { perMinute: 60_000, burst: 500 } }
+    const { answers, view } = updateQuotaLedger(
+      ledger,
+      { limits: lower, takes: first.slice(2) },
+      startMs + 200,
+    )
+    expect(answers).toEqual([{ id: 'small', state: 'admitted' }])
+    expect(view.waitingTokens).toBe(0)
+  })
+})
+
 /** What the numbers of a ledger must be, counted again. */
 function expectConsistent(ledger: QuotaLedger): void {
   const records = [...ledger.records.entries()]
