@@ -22,7 +22,7 @@ export async function responseOf<Event>(
   {
     format = 'sse',
     delivery = canStream() ? 'stream' : 'whole',
-    coalesceMs = 5,
+    coalesceMs = 8,
     heartbeatMs = 15_000,
     maxDurationMs = Infinity,
     maxTokens = Infinity,

@@ -71,28 +71,34 @@ function start(options: Partial<StreamBodyOptions> = {}) {
 }
 
 test('the first token leaves at once; those on its heels leave together, within the time that is said', async () => {
-  const { give, chunks, clock } = start()
+  const { give, chunks, clock } = start({ coalesceMs: 8 })
   give('a')
   await turn()
   expect(chunks).toEqual(['a'])
   give('b', 'c')
   await turn()
-  expect(chunks).toEqual(['a'])
-  await clock.advance(4)
+  await clock.advance(3)
   give('d')
   await turn()
+  expect(chunks).toEqual(['a'])
+  await clock.advance(4)
   expect(chunks).toEqual(['a'])
   await clock.advance(1)
   expect(chunks).toEqual(['a', 'bcd'])
 })
 
-test('a token that comes after a pause waits for nobody', async () => {
-  const { give, chunks, clock } = start()
-  give('a')
-  await clock.advance(5)
-  give('b')
+test('a token that comes after half of the time takes those before it with it', async () => {
+  const { give, chunks, clock } = start({ coalesceMs: 8 })
+  give('a', 'b')
+  await clock.advance(4)
+  expect(chunks).toEqual(['a'])
+  give('c')
   await turn()
-  expect(chunks).toEqual(['a', 'b'])
+  expect(chunks).toEqual(['a', 'bc'])
+  await clock.advance(4)
+  give('d')
+  await turn()
+  expect(chunks).toEqual(['a', 'bc', 'd'])
   expect(clock.pending).toBe(0)
 })
 

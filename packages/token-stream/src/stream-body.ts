@@ -120,10 +120,11 @@ export function streamBody({
     }
     const waiting = encoded.length + text.length
     check(written + waiting)
-    // What comes after a pause leaves at once; only what follows on its heels waits for more.
-    const waitMs = writtenAtMs + coalesceMs - clock.now()
-    if (waitMs <= 0 || waiting > maxWaiting) flush()
-    else cancelFlush ??= clock.after(waitMs, flush)
+    // After a pause a token leaves at once. One that follows on the heels of another waits for the next, which then takes
+    // all with it: a timer that had to fire would cost as much as the write that it saves.
+    const sinceMs = clock.now() - writtenAtMs
+    if (sinceMs >= coalesceMs / 2 || waiting > maxWaiting) flush()
+    else cancelFlush ??= clock.after(coalesceMs - sinceMs, flush)
   }
 
   function encodeText(): void {

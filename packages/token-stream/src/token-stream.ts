@@ -34,9 +34,9 @@ export interface TokenStreamOptions<Event = unknown> {
   readonly delivery?: Delivery | ((event: Event) => Delivery)
   /**
    * The longest that a token waits for others to leave with it, in milliseconds. The first one never waits, nor does any
-   * that comes later than this after the one before it. 0 sends each by itself.
+   * when nothing has left for half of this time. 0 sends each by itself.
    *
-   * @default 5
+   * @default 8
    */
   readonly coalesceMs?: number
   /**

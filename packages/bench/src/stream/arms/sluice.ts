@@ -6,7 +6,7 @@ import { type TokenStreamOptions, tokenStream } from '@sluice/token-stream'
 import type { ArmSettings } from '../../overhead/arm.ts'
 import type { StreamingHandler } from '../arm.ts'
 
-/** Sluice as its page has it. Tokens that come within 5 ms leave together. */
+/** Sluice as its page has it. Tokens that come within 4 ms leave together. */
 export function createHandler(settings: ArmSettings): StreamingHandler {
   return withSluice(settings, {})
 }
