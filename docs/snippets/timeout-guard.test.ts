@@ -1,4 +1,3 @@
-import type { Context } from 'aws-lambda'
 import { type LocalBedrock, startBedrock } from 'sluice/local'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 
@@ -19,11 +18,8 @@ afterAll(async () => {
 async function invoke(): Promise<{ summary: string; cut: boolean }> {
   const { handler } = await import('./timeout-guard.ts')
   const endMs = Date.now() + 1_000
-  const context = {
-    awsRequestId: 'test',
-    getRemainingTimeInMillis: () => endMs - Date.now(),
-  } as Partial<Context> as Context
-  return handler({ text: 'My card was declined at the shop. I have another one.' }, context)
+  const context = { awsRequestId: 'test', getRemainingTimeInMillis: () => endMs - Date.now() }
+  return handler({ text: 'My card was declined at the shop. I have another one.' }, context as never)
 }
 
 test('an answer that comes in time is whole', async () => {

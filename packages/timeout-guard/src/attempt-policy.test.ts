@@ -1,23 +1,19 @@
 import { callModel, sleep } from '@sluice/core'
-import { type FakeClock, fakeClock, fakeModel, resetStatistics } from '@sluice/core/testing'
+import { fakeModel } from '@sluice/core/testing'
 import { retry } from '@sluice/model-invocation'
-import { beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import {
   acts,
   after,
   attempts,
+  clock,
+  freshSandbox,
   invoke,
   read,
   waitingForQuota,
-  watchRecords,
 } from './fixtures/guarded-invocation.ts'
 
-watchRecords()
-let clock: FakeClock
-beforeEach(() => {
-  resetStatistics()
-  clock = fakeClock()
-})
+freshSandbox()
 
 const once = retry({ maxAttempts: 1 })
 const twice = retry({ maxAttempts: 2, random: () => 0 })
@@ -25,7 +21,7 @@ const named = (error: Error) => error
 
 test('an answer that does not begin in time is given up and tried again', async () => {
   const model = fakeModel({ pieces: [], ending: 'hang' }, { pieces: ['Hello'] })
-  const running = invoke({ clock, options: { firstContentMs: 2_000 }, policies: [twice] }, async (scope) => {
+  const running = invoke({ options: { firstContentMs: 2_000 }, policies: [twice] }, async (scope) => {
     const seen = await read(scope, model.request())
     return { seen, atMs: clock.now() }
   })
@@ -43,10 +39,10 @@ test('an answer that does not begin in time is given up and tried again', async 
 })
 
 test('waiting for quota is not slowness, and neither is reading slowly', async () => {
-  const model = fakeModel(after(clock, 1_900, { pieces: ['Hello', ' world'] }))
+  const model = fakeModel(after(1_900, { pieces: ['Hello', ' world'] }))
   const limits = { firstContentMs: 2_000, idleMs: 1_000 }
   const running = invoke(
-    { clock, options: limits, durationMs: 60_000, policies: [once, waitingForQuota(5_000)] },
+    { options: limits, durationMs: 60_000, policies: [once, waitingForQuota(5_000)] },
     async (scope) => {
       const { events = [] } = await callModel(scope, model.request({ streaming: true }))
       for await (const _ of events) await sleep(clock, 5_000, scope.signal)
@@ -58,19 +54,17 @@ test('waiting for quota is not slowness, and neither is reading slowly', async (
 })
 
 test('the limit to the first content is for streams', async () => {
-  const model = fakeModel(after(clock, 3_000))
-  const running = invoke({ clock, options: { firstContentMs: 2_000 } }, (scope) =>
-    callModel(scope, model.request()),
-  )
+  const model = fakeModel(after(3_000))
+  const running = invoke({ options: { firstContentMs: 2_000 } }, (scope) => callModel(scope, model.request()))
   await clock.advance(3_000)
   await expect(running).resolves.toBeDefined()
 })
 
 test('a stream that falls silent is cut off, after its time and at most a quarter more', async () => {
-  const model = fakeModel(after(clock, 700, { pieces: ['Hello', ' world'], ending: 'hang' }))
+  const model = fakeModel(after(700, { pieces: ['Hello', ' world'], ending: 'hang' }))
   const seen: unknown[] = []
   const startedAtMs = clock.now()
-  const running = invoke({ clock, options: { idleMs: 1_000 }, policies: [twice] }, async (scope) => {
+  const running = invoke({ options: { idleMs: 1_000 }, policies: [twice] }, async (scope) => {
     const { events = [] } = await callModel(scope, model.request({ streaming: true }))
     for await (const event of events) seen.push(event)
   }).catch(named)
@@ -99,7 +93,7 @@ test('a stream that is slow but not silent is left alone', async () => {
     }
     yield { stop: 'end_turn' }
   }
-  const running = invoke({ clock, options: { idleMs: 1_000 } }, (scope) => {
+  const running = invoke({ options: { idleMs: 1_000 } }, (scope) => {
     const send: typeof transport.send = async (...sent) => ({
       ...(await transport.send(...sent)),
       events: slowly(),
@@ -111,8 +105,8 @@ test('a stream that is slow but not silent is left alone', async () => {
 })
 
 test('an attempt has its time: it is tried again before content, and cut off after it', async () => {
-  const model = fakeModel(after(clock, 5_000), { pieces: ['Hello'], ending: 'hang' })
-  const running = invoke({ clock, options: { attemptMs: 3_000 }, policies: [twice] }, (scope) =>
+  const model = fakeModel(after(5_000), { pieces: ['Hello'], ending: 'hang' })
+  const running = invoke({ options: { attemptMs: 3_000 }, policies: [twice] }, (scope) =>
     read(scope, model.request()),
   ).catch(named)
   await clock.advance(6_000)
@@ -128,9 +122,8 @@ test('an attempt has its time: it is tried again before content, and cut off aft
 
 test('whoever has only a limit for attempts needs no deadline', async () => {
   const model = fakeModel({ pieces: [], ending: 'hang' })
-  const running = invoke(
-    { clock, durationMs: Infinity, options: { attemptMs: 3_000 }, policies: [once] },
-    (scope) => read(scope, model.request()),
+  const running = invoke({ durationMs: Infinity, options: { attemptMs: 3_000 }, policies: [once] }, (scope) =>
+    read(scope, model.request()),
   ).catch(named)
   await clock.advance(2_999)
   expect(attempts).toEqual([])
@@ -150,7 +143,7 @@ test('no timer outlives a call that is answered, left or failed', async () => {
     { pieces: ['a', 'b', 'c'], ending: 'hang' },
   ] as const
   for (const script of scripts) {
-    await invoke({ clock, options, policies: [once] }, async (scope) => {
+    await invoke({ options, policies: [once] }, async (scope) => {
       const { events = [] } = await callModel(scope, fakeModel(script).request({ streaming: true }))
       for await (const event of events) if ((event as { text?: string }).text === 'c') break
     }).catch(named)

@@ -1,25 +1,21 @@
 import { callModel, type Policy, SluiceError, settleRecords, sleep } from '@sluice/core'
-import { type FakeClock, fakeClock, fakeModel, resetStatistics } from '@sluice/core/testing'
+import { fakeModel } from '@sluice/core/testing'
 import { fallback, retry } from '@sluice/model-invocation'
 import { DeadlineExceededError } from '@sluice/timeout-guard'
-import { beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import {
   acts,
   after,
   attempts,
+  clock,
+  freshSandbox,
   invoke,
   learn,
   read,
   waitingForQuota,
-  watchRecords,
 } from './fixtures/guarded-invocation.ts'
 
-watchRecords()
-let clock: FakeClock
-beforeEach(() => {
-  resetStatistics()
-  clock = fakeClock()
-})
+freshSandbox()
 
 const insistent = [retry({ maxAttempts: 5, random: () => 0 }), fallback(['other.model-v1'])]
 
@@ -41,7 +37,7 @@ async function failure(running: Promise<unknown>): Promise<DeadlineExceededError
 test('an answer that does not come is ended at the deadline: one attempt, one abort, no timer left', async () => {
   const model = fakeModel({ pieces: [], ending: 'hang' })
   const error = await failure(
-    invoke({ clock, policies: insistent }, async (scope) => {
+    invoke({ policies: insistent }, async (scope) => {
       await sleep(clock, 2_000, scope.signal)
       return read(scope, model.request())
     }),
@@ -78,10 +74,10 @@ test('an answer that does not come is ended at the deadline: one attempt, one ab
 })
 
 test('a stream is ended in its middle: what was read was delivered, and the error tells how much', async () => {
-  const model = fakeModel(after(clock, 1_000, { pieces: ['Hello', ' world'], ending: 'hang' }))
+  const model = fakeModel(after(1_000, { pieces: ['Hello', ' world'], ending: 'hang' }))
   const seen: unknown[] = []
   const error = await failure(
-    invoke({ clock, policies: insistent }, async (scope) => {
+    invoke({ policies: insistent }, async (scope) => {
       const { events = [] } = await callModel(scope, model.request({ streaming: true }))
       for await (const event of events) seen.push(event)
     }),
@@ -101,7 +97,7 @@ test('a stream is ended in its middle: what was read was delivered, and the erro
 
 test('a stream that nobody reads is ended all the same', async () => {
   const model = fakeModel({ pieces: ['Hello'], ending: 'hang' })
-  const running = invoke({ clock }, async (scope) => {
+  const running = invoke({}, async (scope) => {
     await callModel(scope, model.request({ streaming: true }))
     await sleep(clock, 10_100, new AbortController().signal)
     return scope.ended
@@ -116,7 +112,7 @@ test('a stream that nobody reads is ended all the same', async () => {
 test('a wait for quota counts as one, whoever waits, and was not billed', async () => {
   const model = fakeModel({})
   const error = await failure(
-    invoke({ clock, policies: [waitingForQuota(60_000)] }, (scope) => callModel(scope, model.request())),
+    invoke({ policies: [waitingForQuota(60_000)] }, (scope) => callModel(scope, model.request())),
   )
   expect(error).toMatchObject({ spentMs: { queue: 0, quota: 10_000 }, unbilled: true, atMs: 10_000 })
   expect(error.usage.inputTokens).toBe(0)
@@ -126,10 +122,10 @@ test('a wait for quota counts as one, whoever waits, and was not billed', async 
 
 test('the time between attempts and that of several attempts add up', async () => {
   const throttled = new SluiceError('slow down', { code: 'throttled', retryable: true })
-  const model = fakeModel(after(clock, 300, { error: throttled }), { pieces: [], ending: 'hang' })
+  const model = fakeModel(after(300, { error: throttled }), { pieces: [], ending: 'hang' })
   const patient = retry({ random: () => 0.5, throttledBaseDelayMs: 4_000 })
   const error = await failure(
-    invoke({ clock, policies: [patient, waitingForQuota(500)] }, (scope) => read(scope, model.request())),
+    invoke({ policies: [patient, waitingForQuota(500)] }, (scope) => read(scope, model.request())),
   )
   expect(error.spentMs).toEqual({ queue: 0, quota: 1_000, retry: 2_000, firstContent: 7_000, stream: 0 })
 })
@@ -138,7 +134,7 @@ test('a second attempt that still waits for quota at the deadline is said to wai
   const failing = new SluiceError('down', { code: 'unavailable', retryable: true })
   const model = fakeModel({ error: failing })
   const error = await failure(
-    invoke({ clock, policies: [retry({ random: () => 0 }), waitingForQuota(6_000)] }, (scope) =>
+    invoke({ policies: [retry({ random: () => 0 }), waitingForQuota(6_000)] }, (scope) =>
       callModel(scope, model.request()),
     ),
   )
@@ -152,7 +148,7 @@ test('retries, and whoever else looks, see the deadline of the guard and not tha
   const deadlines: number[] = []
   const startedAtMs = clock.now()
   const error = await failure(
-    invoke({ clock, durationMs: 5_100, policies: insistent }, (scope) => {
+    invoke({ durationMs: 5_100, policies: insistent }, (scope) => {
       deadlines.push(scope.deadlineMs - startedAtMs)
       return callModel(scope, model.request())
     }),
@@ -164,7 +160,7 @@ test('retries, and whoever else looks, see the deadline of the guard and not tha
 test('a handler may lower the deadline further', async () => {
   const model = fakeModel({ pieces: [], ending: 'hang' })
   const error = await failure(
-    invoke({ clock }, (scope) => {
+    invoke({}, (scope) => {
       scope.deadlineMs = clock.now() + 1_500
       return read(scope, model.request())
     }),
@@ -176,7 +172,7 @@ test("the caller's own signal and the end of the invocation end a call as withou
   const model = fakeModel({ pieces: [], ending: 'hang' })
   const controller = new AbortController()
   let abandoned: Promise<unknown> | undefined
-  const running = invoke({ clock }, async (scope) => {
+  const running = invoke({}, async (scope) => {
     const request = model.request({ streaming: true })
     const own = callModel(scope, request, { signal: controller.signal })
     abandoned = callModel(scope, request).catch((error: Error) => error.name)
@@ -189,9 +185,9 @@ test("the caller's own signal and the end of the invocation end a call as withou
 })
 
 test('a call that cannot be done in the time that is left is not begun', async () => {
-  const model = fakeModel(after(clock, 1_000))
-  await learn(model, clock)
-  const running = invoke({ clock, policies: insistent }, async (scope) => {
+  const model = fakeModel(after(1_000))
+  await learn(model)
+  const running = invoke({ policies: insistent }, async (scope) => {
     await callModel(scope, model.request())
     await sleep(clock, 8_500, scope.signal)
     return callModel(scope, model.request())
@@ -213,15 +209,15 @@ test('a call that cannot be done in the time that is left is not begun', async (
 })
 
 test('one that fits just about is begun, and one after the deadline is not', async () => {
-  const model = fakeModel(after(clock, 1_000))
-  await learn(model, clock)
-  const fits = invoke({ clock, durationMs: 2_251 }, async (scope) => {
+  const model = fakeModel(after(1_000))
+  await learn(model)
+  const fits = invoke({ durationMs: 2_251 }, async (scope) => {
     await callModel(scope, model.request())
     return callModel(scope, model.request())
   })
   await clock.advance(2_001)
   await expect(fits).resolves.toMatchObject({ output: { text: 'whole' } })
-  const late = invoke({ clock }, async (scope) => {
+  const late = invoke({}, async (scope) => {
     await sleep(clock, 10_000, scope.signal)
     return callModel(scope, fakeModel({}).request({ modelId: 'never.asked', baseModelId: 'never.asked' }))
   })
@@ -231,9 +227,9 @@ test('one that fits just about is begun, and one after the deadline is not', asy
 })
 
 test('calls that have all the time there is are begun whatever was learned: else nothing would be learned again', async () => {
-  const model = fakeModel(after(clock, 1_000), {})
-  await learn(model, clock)
-  const outcomes = invoke({ clock, durationMs: 900, options: { reserveMs: 100 } }, (scope) =>
+  const model = fakeModel(after(1_000), {})
+  await learn(model)
+  const outcomes = invoke({ durationMs: 900, options: { reserveMs: 100 } }, (scope) =>
     Promise.all([callModel(scope, model.request()), callModel(scope, model.request())]),
   )
   await clock.advance(800)
@@ -241,10 +237,10 @@ test('calls that have all the time there is are begun whatever was learned: else
 })
 
 test('what a wait for quota has taken away is noticed before sending, and nobody tries again', async () => {
-  const model = fakeModel(after(clock, 1_000))
-  await learn(model, clock)
+  const model = fakeModel(after(1_000))
+  await learn(model)
   const error = await failure(
-    invoke({ clock, policies: [...insistent, waitingForQuota(9_500)] }, (scope) =>
+    invoke({ policies: [...insistent, waitingForQuota(9_500)] }, (scope) =>
       callModel(scope, model.request()),
     ),
   )
@@ -259,9 +255,9 @@ test('what a wait for quota has taken away is noticed before sending, and nobody
 })
 
 test('a caller who takes a part of the answer needs time for its beginning only', async () => {
-  const model = fakeModel(after(clock, 1_000))
-  await learn(model, clock)
-  const running = invoke({ clock }, async (scope) => {
+  const model = fakeModel(after(1_000))
+  await learn(model)
+  const running = invoke({}, async (scope) => {
     await callModel(scope, model.request())
     await sleep(clock, 8_500, scope.signal)
     return callModel(scope, model.request({ acceptsPartial: true }))
@@ -278,17 +274,17 @@ test('a policy that does not listen to its signal keeps nobody beyond the deadli
     wrap: () => () => new Promise(() => {}),
   }
   const error = await failure(
-    invoke({ clock, policies: [deaf] }, (scope) => callModel(scope, fakeModel({}).request())),
+    invoke({ policies: [deaf] }, (scope) => callModel(scope, fakeModel({}).request())),
   )
   expect(error).toMatchObject({ name: 'DeadlineExceededError', atMs: 10_000, unbilled: true })
   expect(clock.pending).toBe(0)
 })
 
 test('in a batch, what is finished stays so, what is not begun goes back at once', async () => {
-  const model = fakeModel(after(clock, 4_000))
+  const model = fakeModel(after(4_000))
   const records = ['a', 'b', 'c', 'd', 'e'].map((id) => ({ id, read: () => id }))
   const startedAtMs = clock.now()
-  const running = invoke({ clock }, async (scope) => {
+  const running = invoke({}, async (scope) => {
     const outcomes = await settleRecords(records, () => callModel(scope, model.request()), { concurrency: 1 })
     return { outcomes, tookMs: clock.now() - startedAtMs }
   })

@@ -13,8 +13,8 @@ import type { GuardedCall, Invocation } from './invocation.ts'
 import { expectedServiceMs } from './service-time.ts'
 import { stopwatch } from './stopwatch.ts'
 
-/** @param floorTokens - The shortest answer that a caller is content with, where answers may be fitted. */
-export function deadlinePolicy(invocation: Invocation, floorTokens = Infinity): CallPolicy {
+/** @param floorTokens - The shortest answer that a caller is content with; `Infinity` where answers are not fitted. */
+export function deadlinePolicy(invocation: Invocation, floorTokens: number): CallPolicy {
   return {
     name: 'timeoutGuard',
     stage: 'deadline',

@@ -1,15 +1,10 @@
 import { callModel, sleep } from '@sluice/core'
-import { type FakeClock, fakeClock, fakeModel, resetStatistics } from '@sluice/core/testing'
+import { fakeModel } from '@sluice/core/testing'
 import { fallback } from '@sluice/model-invocation'
-import { beforeEach, expect, test } from 'vitest'
-import { acts, after, attempts, invoke, learn, watchRecords } from './fixtures/guarded-invocation.ts'
+import { expect, test } from 'vitest'
+import { acts, after, attempts, clock, freshSandbox, invoke, learn } from './fixtures/guarded-invocation.ts'
 
-watchRecords()
-let clock: FakeClock
-beforeEach(() => {
-  resetStatistics()
-  clock = fakeClock()
-})
+freshSandbox()
 
 /** At 5 tokens a second, with `leftMs` until the deadline. */
 async function askedFor(
@@ -17,9 +12,9 @@ async function askedFor(
   leftMs: number,
   { floor = 1, mode = 'enforce' }: { floor?: number; mode?: 'enforce' | 'observe' } = {},
 ): Promise<number | undefined> {
-  const model = fakeModel(after(clock, 1_000))
-  await learn(model, clock)
-  const running = invoke({ clock, options: { fitMaxTokens: { floor }, mode } }, async (scope) => {
+  const model = fakeModel(after(1_000))
+  await learn(model)
+  const running = invoke({ options: { fitMaxTokens: { floor }, mode } }, async (scope) => {
     await sleep(clock, 10_000 - leftMs, scope.signal)
     await callModel(scope, model.request({ maxTokens }))
   }).catch(() => {})
@@ -47,10 +42,10 @@ test.for([
 
 test('a short answer fits where one of usual length would not, down to the floor', async () => {
   // Usual are 5 tokens, for which there are 500 ms.
-  const model = fakeModel(after(clock, 1_000), after(clock, 300))
-  await learn(model, clock)
+  const model = fakeModel(after(1_000), after(300))
+  await learn(model)
   const late = async (floor: number): Promise<string> => {
-    const running = invoke({ clock, options: { fitMaxTokens: { floor } } }, async (scope) => {
+    const running = invoke({ options: { fitMaxTokens: { floor } } }, async (scope) => {
       // The first call has all the time.
       await callModel(scope, fakeModel({}).request({ baseModelId: 'another' }))
       await sleep(clock, 9_500, scope.signal)
@@ -67,12 +62,12 @@ test('a short answer fits where one of usual length would not, down to the floor
 })
 
 test('it goes by the speed of the model that is asked', async () => {
-  const slow = fakeModel(after(clock, 1_000))
-  await learn(slow, clock)
+  const slow = fakeModel(after(1_000))
+  await learn(slow)
   const model = fakeModel({ error: new Error('down') }, {})
   const policies = [fallback([{ model: 'slow', when: () => true }])]
   const named = { baseModelId: 'fast', modelId: 'fast' }
-  const running = invoke({ clock, options: { fitMaxTokens: { floor: 1 } }, policies }, (scope) => {
+  const running = invoke({ options: { fitMaxTokens: { floor: 1 } }, policies }, (scope) => {
     const request = model.request(named)
     const transport = {
       ...request.transport,
@@ -92,7 +87,7 @@ test('a provider that cannot change its request is asked as it is, and so is eve
   expect(acts).toMatchObject([{ action: 'fitted', enforced: false, fittedTokens: 20 }])
   const model = fakeModel({})
   const { withMaxTokens: _, ...transport } = model.request().transport
-  await invoke({ clock, durationMs: 1_000, options: { fitMaxTokens: { floor: 1 } } }, (scope) =>
+  await invoke({ durationMs: 1_000, options: { fitMaxTokens: { floor: 1 } } }, (scope) =>
     callModel(scope, model.request({ transport })),
   )
   expect(attempts.at(-1)?.maxTokens).toBe(100)

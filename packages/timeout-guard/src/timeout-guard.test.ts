@@ -1,21 +1,27 @@
 import middy from '@middy/core'
 import { callModel, sleep } from '@sluice/core'
-import { type FakeClock, fakeClock, fakeModel, resetStatistics } from '@sluice/core/testing'
+import { fakeModel } from '@sluice/core/testing'
 import { retry } from '@sluice/model-invocation'
 import { timeoutGuard } from '@sluice/timeout-guard'
 import type { Context } from 'aws-lambda'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { acts, after, attempts, invoke, learn, read, watchRecords } from './fixtures/guarded-invocation.ts'
+import {
+  acts,
+  after,
+  attempts,
+  clock,
+  freshSandbox,
+  invoke,
+  learn,
+  read,
+} from './fixtures/guarded-invocation.ts'
 
-watchRecords()
-let clock: FakeClock
+freshSandbox()
 const warnings: string[] = []
 const onWarning = ({ message }: Error) => {
   warnings.push(message)
 }
 beforeEach(() => {
-  resetStatistics()
-  clock = fakeClock()
   warnings.length = 0
   process.on('warning', onWarning)
 })
@@ -42,14 +48,14 @@ test.for([
 
 async function deadlineOf(options: Parameters<typeof timeoutGuard>[0], durationMs: number): Promise<number> {
   const startedAtMs = clock.now()
-  return invoke({ clock, durationMs, ...(options && { options }) }, async (scope) => {
+  return invoke({ durationMs, ...(options && { options }) }, async (scope) => {
     return scope.deadlineMs - startedAtMs
   })
 }
 
 test('the reserve is what writing takes in this sandbox, within bounds, or what is said', async () => {
   expect(await deadlineOf({}, 10_000)).toBe(9_750)
-  const writing = invoke({ clock, options: { mode: 'off' } }, async (scope) => {
+  const writing = invoke({ options: { mode: 'off' } }, async (scope) => {
     scope.hold(sleep(clock, 700, new AbortController().signal))
   })
   await clock.advance(700)
@@ -65,7 +71,7 @@ test('what is written at the end has the reserve for it', async () => {
   const model = fakeModel({ pieces: [], ending: 'hang' })
   const startedAtMs = clock.now()
   let written = 0
-  const running = invoke({ clock, options: { reserveMs: 500 }, durationMs: 5_000 }, async (scope) => {
+  const running = invoke({ options: { reserveMs: 500 }, durationMs: 5_000 }, async (scope) => {
     scope.hold(sleep(clock, 4_800, new AbortController().signal).then(() => (written = clock.now())))
     return read(scope, model.request())
   }).catch(() => clock.now())
@@ -75,17 +81,12 @@ test('what is written at the end has the reserve for it', async () => {
 })
 
 test('observing changes nothing, and tells what would have been done: a warning of each kind, a record of each time', async () => {
-  const model = fakeModel(
-    after(clock, 1_000),
-    after(clock, 300),
-    after(clock, 300),
-    after(clock, 3_000, { pieces: ['Hello'] }),
-  )
-  await learn(model, clock)
+  const model = fakeModel(after(1_000), after(300), after(300), after(3_000, { pieces: ['Hello'] }))
+  await learn(model)
   const options = { mode: 'observe', firstContentMs: 2_000, fitMaxTokens: { floor: 50 } } as const
   const deadlines: number[] = []
   const startedAtMs = clock.now()
-  const running = invoke({ clock, options, policies: [retry({ maxAttempts: 1 })] }, async (scope) => {
+  const running = invoke({ options, policies: [retry({ maxAttempts: 1 })] }, async (scope) => {
     deadlines.push(scope.deadlineMs - startedAtMs)
     await callModel(scope, fakeModel({}).request({ baseModelId: 'another' }))
     await sleep(clock, 9_200, scope.signal)
@@ -118,7 +119,7 @@ test('observing changes nothing, and tells what would have been done: a warning 
 test('off is off', async () => {
   const model = fakeModel({ pieces: ['Hello'] })
   const startedAtMs = clock.now()
-  const running = invoke({ clock, options: { mode: 'off', attemptMs: 10 } }, async (scope) => {
+  const running = invoke({ options: { mode: 'off', attemptMs: 10 } }, async (scope) => {
     await sleep(clock, 10_200, scope.signal)
     await read(scope, model.request())
     return scope.deadlineMs - startedAtMs

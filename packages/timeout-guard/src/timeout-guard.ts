@@ -70,7 +70,7 @@ export interface TimeoutGuardOptions {
 export function timeoutGuard(options: TimeoutGuardOptions = {}): MiddyHooks {
   checkOptions(options)
   const { reserveMs, fitMaxTokens, mode = 'enforce', ...limits } = options
-  const floorTokens = fitMaxTokens?.floor
+  const floorTokens = fitMaxTokens?.floor ?? Infinity
   const warned = new Set<TimeoutGuardAction>()
 
   function warn(action: TimeoutGuardAction): void {
@@ -86,7 +86,7 @@ export function timeoutGuard(options: TimeoutGuardOptions = {}): MiddyHooks {
     if (mode === 'off') return
     const invocation = openInvocation(scope, reserveMs ?? learnedReserveMs(scope), mode === 'enforce', warn)
     scope.use(deadlinePolicy(invocation, floorTokens))
-    if (floorTokens !== undefined) scope.use(fitPolicy(invocation, floorTokens))
+    if (fitMaxTokens) scope.use(fitPolicy(invocation, floorTokens))
     scope.use(attemptPolicy(invocation, limits))
   }
 
