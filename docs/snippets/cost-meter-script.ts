@@ -11,6 +11,6 @@ await runInScope({ tenant: 'nightly' }, async (scope) => {
   const model = bedrock('us.amazon.nova-lite-v1:0', { client, maxTokens: 50 }).bind(scope)
   await model.invoke('What is a sluice?')
   await cost.settled()
-  console.log(`${cost.cost.usd} USD for ${cost.usage.outputTokens} tokens`)
+  console.log(`${cost.costUsd} USD for ${cost.usage.outputTokens} tokens`)
 })
 client.destroy()

@@ -23,5 +23,5 @@ export const handler = middy<Ticket>()
       }),
     )
     await cost.settled()
-    return { answer: output?.message?.content?.[0]?.text, usd: cost.cost.usd }
+    return { answer: output?.message?.content?.[0]?.text, usd: cost.costUsd }
   })

@@ -71,16 +71,16 @@ test('an attempt, its call and the invocation each give a record, in this order,
     shed: false,
     cost: { usd: callUsd, atMostUsd: callUsd, unpriced: 0 },
   })
+  const money = { usd: '0.00021', atMostUsd: '0.00021', unpriced: 0 }
   const total = {
-    cost: { usd: '0.00021', atMostUsd: '0.00021', unpriced: 0 },
     usage: { ...noUsage, inputTokens: 20, outputTokens: 10 },
     attempts: 2,
     calls: 2,
     cached: 0,
     shed: 0,
   }
-  expect(sum).toMatchObject(total)
-  expect(records[4]).toMatchObject({ kind: 'invocation', scopeId: 'r1', ...total })
+  expect(sum).toMatchObject({ costUsd: '0.00021', atMostUsd: '0.00021', unpriced: 0, ...total })
+  expect(records[4]).toMatchObject({ kind: 'invocation', scopeId: 'r1', cost: money, ...total })
   expect(JSON.stringify(records)).not.toMatch(/payload|transport/)
 })
 
@@ -269,7 +269,7 @@ test('records wait for prices that are being loaded, in order, and the invocatio
   const running = runInScope({}, async (scope) => {
     const cost = meter.watch(scope)
     await callAndRead(scope, fakeModel().request())
-    expect([records, cost.attempts, cost.cost.usd]).toEqual([[], 1, '0'])
+    expect([records, cost.attempts, cost.costUsd]).toEqual([[], 1, '0'])
     void cost.settled().then(() => {
       settled = true
     })

@@ -84,7 +84,7 @@ export interface CostMeter<Event = unknown>
  *   .handler(async ({ text }, { model, cost }) => {
  *     const { text: label } = await model.invoke(`Question, complaint or praise? ${text}`)
  *     await cost.settled()
- *     return { label, costUsd: cost.cost.usd }
+ *     return { label, costUsd: cost.costUsd }
  *   })
  * ```
  */

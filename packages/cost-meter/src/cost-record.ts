@@ -30,6 +30,8 @@ export interface InvocationCostRecord extends InvocationTotals {
   readonly tags: Readonly<Record<string, string>>
   /** Milliseconds since the epoch. */
   readonly startedAtMs: number
+  /** Of the model calls. */
+  readonly cost: CostSum
 }
 
 export type CostRecord = AttemptCostRecord | CallCostRecord | InvocationCostRecord
@@ -45,8 +47,6 @@ export interface CostSum {
 }
 
 export interface InvocationTotals {
-  /** Of the model calls. */
-  readonly cost: CostSum
   readonly usage: Usage
   /** Attempts that were sent and have ended. */
   readonly attempts: number

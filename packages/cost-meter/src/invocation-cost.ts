@@ -22,6 +22,12 @@ import type { PriceBook } from './pricing/price-book.ts'
 
 /** What an invocation has cost so far. Each property is as of the moment that it is read. */
 export interface InvocationCost extends InvocationTotals {
+  /** Of the attempts that have a price, in exact decimal text. */
+  readonly costUsd: string
+  /** The same with the upper bound of each attempt whose usage is estimated. */
+  readonly atMostUsd: string
+  /** Attempts without a price, which are not in the sum. */
+  readonly unpriced: number
   /** Resolves when all attempts that have ended have been priced: only the first of a sandbox have to wait for prices. */
   settled(): Promise<void>
 }
@@ -136,13 +142,19 @@ export function meterInvocation(meter: Meter, scope: Scope, memoryMb?: number): 
     for (const giveUp of waiting.values()) giveUp()
     const { id: scopeId, requestId, tenant, tags } = scope
     const origin = { scopeId, requestId, tenant, tags, startedAtMs }
-    const { cost, lambda } = invocation
-    meter.emit({ kind: 'invocation', ...origin, ...totals, cost, lambda }, scope)
+    const [cost, used] = [costs.sum(), lambda.soFar()]
+    meter.emit({ kind: 'invocation', ...origin, ...totals, cost, lambda: used }, scope)
   })
 
   const invocation: InvocationCost = {
-    get cost() {
-      return costs.sum()
+    get costUsd() {
+      return costs.sum().usd
+    },
+    get atMostUsd() {
+      return costs.sum().atMostUsd
+    },
+    get unpriced() {
+      return costs.sum().unpriced
     },
     get usage() {
       return totals.usage

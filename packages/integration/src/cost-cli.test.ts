@@ -190,6 +190,20 @@ test('for people: tables, a plot of the days, and what was lost', async () => {
   expect(short.output).toMatch(/\nacme .*\nand 3 more \(--top 4\)\n/)
 })
 
+test('who waits at a terminal sees how far it has come, and no trace of that afterwards', async () => {
+  const written: string[] = []
+  const out = {
+    isTTY: true,
+    write(text: string) {
+      written.push(text)
+    },
+  }
+  const input = `${'START\n'.repeat(50_000)}${lines.join('\n')}`
+  const stdin = Readable.from([Buffer.from(input)])
+  await costCommand([], { stdin, stdout: { write() {} }, stderr: out })
+  expect(written).toEqual(['\r\x1b[2K50000 lines, 0 MB', '\r\x1b[2K'])
+})
+
 test('days are chosen by UTC, both ends included', async () => {
   const times = lines
     .filter((line) => line.includes('"sluice":{'))
