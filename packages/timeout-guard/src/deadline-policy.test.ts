@@ -301,3 +301,22 @@ test('in a batch, what is finished stays so, what is not begun goes back at once
   expect(tookMs).toBe(8_000)
   expect(model.sent).toBe(2)
 })
+
+test('invocations that share a process have each a deadline of their own', async () => {
+  const model = fakeModel({ pieces: [], ending: 'hang' })
+  const startedAtMs = clock.now()
+  const ends = [2_250, 5_250, 3_250].map((durationMs) =>
+    invoke({ durationMs }, (scope) => read(scope, model.request())).catch((error: DeadlineExceededError) => [
+      error.name,
+      error.spentMs.firstContent,
+      clock.now() - startedAtMs,
+    ]),
+  )
+  await clock.advance(6_000)
+  expect(await Promise.all(ends)).toEqual([
+    ['DeadlineExceededError', 2_000, 2_000],
+    ['DeadlineExceededError', 5_000, 5_000],
+    ['DeadlineExceededError', 3_000, 3_000],
+  ])
+  expect([model.open, clock.pending]).toEqual([0, 0])
+})
