@@ -37,8 +37,8 @@ export interface Admission {
   settle(usedTokens: number, sent: boolean): Promise<void>
 }
 
-/** A waiter asks again twice at most; the last time it is admitted or leaves. */
-const maxAsks = 3
+/** More than the first and two more were not foreseen. */
+const fewAsks = 3
 /** Before a hold expires, its holder says that it lives. */
 const extendBeforeMs = 1_000
 
@@ -126,17 +126,12 @@ export async function admit(
     for (let asks = 1; answer.state === 'waiting'; asks++) {
       const { askInMs, startInMs = Infinity } = answer
       if (asks === 1 && booked) extendLater()
-      const last = asks + 1 >= maxAsks
       const slotAtMs = clock.now() + startInMs
-      // Who holds a slot need not ask a last time: it comes by itself.
-      const restMs = startInMs === Infinity || !last ? Math.min(askInMs, startInMs) : startInMs
-      await sleep(
-        clock,
-        Math.max(1, startInMs === Infinity ? Math.min(restMs, Math.max(1, leftMs())) : restMs),
-        signal,
-      )
-      if (clock.now() >= slotAtMs) return done()
-      answer = await ask(last && startInMs === Infinity ? 0 : leftMs())
+      // Asking costs: the second time a little late, and who holds a place need not ask again, because its turn comes.
+      const laterMs = asks === 1 ? askInMs : booked ? startInMs : 1.25 * askInMs + 50
+      await sleep(clock, Math.max(1, Math.min(laterMs, startInMs, booked ? Infinity : leftMs())), signal)
+      if (clock.now() >= slotAtMs) return done(undefined, asks > fewAsks)
+      answer = await ask(leftMs())
       if (answer.state === 'refused') return done(answer, true)
     }
     if (signal.aborted) throw abortError(signal)

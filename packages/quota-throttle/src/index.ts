@@ -11,3 +11,4 @@ export {
 export type { QuotaOptions, Quotas } from './quotas.ts'
 export type { QuotaMetrics, QuotaRecord } from './record.ts'
 export { type QuotasFromServiceQuotasOptions, quotasFromServiceQuotas } from './service-quotas.ts'
+export { setQuotaMode } from './set-quota-mode.ts'
