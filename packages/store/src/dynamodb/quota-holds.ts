@@ -63,8 +63,13 @@ export function lostBuckets(item: Item, nowMs: number, random: () => number): st
 /** The longest time from the expiry of a hold until somebody who looks gives it back. */
 export const reclaimMs: number = bucketMs + skewMs + spreadMs
 
+/** A guess until something is known. */
+const firstMeanMs = 5_000
+
 /** The holds of this sandbox. Those that it forgets, and those of others, are reckoned from what the caller says. */
 export interface HoldsByID {
+  /** How long holds last here, on average. */
+  meanMs(): number
   add(take: QuotaTake, hold: Hold): void
   /** Undefined for one that ended before. */
   end(settlement: QuotaSettlement, limits: QuotaLimits): EndedHold | undefined
@@ -73,7 +78,11 @@ export interface HoldsByID {
 
 export function holdsByID(now: () => number): HoldsByID {
   /** By id; without a hold: ended. In the order of their starts, so that the oldest are forgotten first. */
-  const entries = new Map<string, { readonly hold: Hold | undefined; readonly expiresAtMs: number }>()
+  const entries = new Map<
+    string,
+    { readonly hold: Hold | undefined; readonly expiresAtMs: number; readonly atMs: number }
+  >()
+  let meanMs = firstMeanMs
 
   function forgetExpired(): void {
     const nowMs = now()
@@ -97,15 +106,18 @@ export function holdsByID(now: () => number): HoldsByID {
   }
 
   return {
+    meanMs: () => Math.max(1, meanMs),
     add({ id, expiresAtMs }, hold) {
       forgetExpired()
-      entries.set(id, { hold, expiresAtMs })
+      entries.set(id, { hold, expiresAtMs, atMs: now() })
     },
     end(settlement, limits) {
       const { id, usedTokens, sent, expiresAtMs } = settlement
       const hold = find(settlement, usedTokens, limits)
       if (!hold) return undefined
-      entries.set(id, { hold: undefined, expiresAtMs })
+      const atMs = entries.get(id)?.atMs
+      if (atMs !== undefined && sent) meanMs += (now() - atMs - meanMs) / 10
+      entries.set(id, { hold: undefined, expiresAtMs, atMs: now() })
       return { hold, used: microsOf(usedTokens, hold.limits.tokens), sent }
     },
     extend(extension, limits) {
@@ -117,7 +129,7 @@ export function holdsByID(now: () => number): HoldsByID {
         expected: microsOf(expectedTokens, hold.limits.tokens),
         bucket: bucketOf(nextExpiresAtMs, now()),
       }
-      entries.set(id, { hold: next, expiresAtMs: nextExpiresAtMs })
+      entries.set(id, { hold: next, expiresAtMs: nextExpiresAtMs, atMs: entries.get(id)?.atMs ?? now() })
       return { hold, next }
     },
   }

@@ -2,13 +2,17 @@
 
 import type { QuotaAnswer, QuotaLimits, QuotaTake, QuotaView } from '../quota-store.ts'
 import { noBelief } from '../quota-store.ts'
-import { type Item, numberOf } from './quota-item.ts'
+import { emptyUpdate, type Item, type ItemUpdate, numberOf } from './quota-item.ts'
 import { amountOf, microsOf } from './quota-micros.ts'
 import { type Charge, expectedAt, refunded, requestsAt, tokensAt } from './quota-plan.ts'
 
 /** A charge that is made already, and starts when its limits have brought back enough. All in microseconds. */
 interface Place {
   readonly bookedAt: number
+  /** What it takes of the tokens. */
+  readonly cost: number
+  /** What those ahead of it will probably give back; what others give back is not for it. */
+  readonly unused: number
   /** `tokensAt` and `refunded` right after it was booked. */
   readonly tokens: number
   readonly refunded: number
@@ -17,8 +21,8 @@ interface Place {
   readonly asked: number
 }
 
-/** After so many questions a waiter waits for the time at which it starts in any case. */
-const maxAsked = 2
+/** Clocks may differ by 2 s in both directions: nobody is late by less. */
+const skewMicros = 4_000_000
 
 /** The answers to takes that were charged together, from the item as the charge left it. */
 export function answersTo(
@@ -26,13 +30,17 @@ export function answersTo(
   item: Item,
   limits: QuotaLimits,
   nowMs: number,
+  meanHoldMs: number,
 ): QuotaAnswer[] {
   const position = { tokens: numberOf(item, tokensAt) ?? 0, requests: numberOf(item, requestsAt) ?? 0 }
   let expected = numberOf(item, expectedAt) ?? 0
-  const answers = charges.toReversed().map(({ take: { id, force }, hold }): QuotaAnswer => {
+  const answers = charges.toReversed().map(({ take, hold }): QuotaAnswer => {
+    const { id, force } = take
     const place: Place = {
       ...position,
       bookedAt: nowMs * 1000,
+      cost: hold.held,
+      unused: Math.max(0, position.tokens - hold.held - (expected - hold.expected)),
       refunded: numberOf(item, refunded) ?? 0,
       asked: 0,
     }
@@ -41,32 +49,73 @@ export function answersTo(
     expected -= hold.expected
     const startIn = startOf(place, item, limits, nowMs)
     if (force || startIn <= 0) return { id, state: 'admitted' }
-    const probably = expected + hold.held - burstOf(limits).tokens - nowMs * 1000
+    const { unused } = place
     const needsRequests = place.requests - burstOf(limits).requests - nowMs * 1000
-    return waiting(id, place, startIn, Math.max(between(probably, startIn), needsRequests))
+    const probably = Math.max(
+      probableWait(startIn, unused, atOnceOf(take, limits), meanHoldMs),
+      needsRequests,
+    )
+    // Who starts without asking must not find that the line has moved past it: room cannot be saved up.
+    const sure = 2 * unused <= burstOf(limits).tokens - hold.held
+    return waiting(id, place, sure ? startIn : undefined, Math.min(startIn, probably))
   })
   return answers.reverse()
 }
 
-/** What a waiter is told that asks again. */
+/**
+ * The line moves by the time that passes, and by what those who run give back: all of it within the time for which one
+ * runs, but no more than fits in the bucket at once.
+ */
+function probableWait(startIn: number, unused: number, atOnce: number, meanHoldMs: number): number {
+  return Math.max(startIn - unused, startIn / (1 + Math.min(unused, atOnce) / (meanHoldMs * 1000)))
+}
+
+/** What those who run at once can give back, if all are like this one. */
+function atOnceOf({ tokens, expectedTokens }: QuotaTake, limits: QuotaLimits): number {
+  return tokens > 0 ? burstOf(limits).tokens * Math.max(0, 1 - expectedTokens / tokens) : 0
+}
+
+/** What a waiter is told that asks again; with an update, it may only start once that is made. */
 export function answerAgain(
-  { id, maxWaitMs, ticket }: QuotaTake,
+  take: QuotaTake,
   item: Item,
   limits: QuotaLimits,
   nowMs: number,
-): QuotaAnswer {
+  meanHoldMs: number,
+): { readonly answer: QuotaAnswer; readonly update?: ItemUpdate } {
+  const { id, maxWaitMs, ticket } = take
   const place = placeOf(ticket ?? '') as Place
+  const nowMicros = nowMs * 1000
+  const moved = movedBy(place, item)
   const startIn = startOf(place, item, limits, nowMs)
-  if (startIn <= 0) return { id, state: 'admitted' }
-  // As fast as the line moved so far: by the time that passed, and by what was given back.
-  const elapsed = Math.max(1, nowMs * 1000 - place.bookedAt)
-  const moved = Math.max(0, (numberOf(item, refunded) ?? 0) - place.refunded)
-  const probably = place.asked + 1 < maxAsked ? startIn / (1 + moved / elapsed) : startIn
-  const asked = { ...place, asked: place.asked + 1 }
-  if (probably > maxWaitMs * 1000) {
-    return refused(id, 'tokens', probably, amountIn(startIn, limits.tokens))
+  if (startIn <= 0) {
+    const late = limits.tokens ? nowMicros - skewMicros - (place.tokens - moved - place.cost) : 0
+    return { answer: { id, state: 'admitted' }, ...(late > 0 && { update: movedBack(item, late) }) }
   }
-  return waiting(id, asked, startIn, probably)
+  const unused = place.unused - moved
+  if (startIn - unused > maxWaitMs * 1000) {
+    return { answer: refused(id, 'tokens', startIn - unused, amountIn(startIn, limits.tokens)) }
+  }
+  const probably = probableWait(startIn, unused, atOnceOf(take, limits), meanHoldMs)
+  return { answer: waiting(id, { ...place, asked: place.asked + 1 }, undefined, probably) }
+}
+
+/**
+ * Somebody who starts late, after the line had moved past it, starts now: the bucket was full meanwhile, and what came
+ * back was lost. So the whole line moves back. Only one does it: it is what it was when all of this was reckoned.
+ */
+function movedBack(item: Item, micros: number): ItemUpdate {
+  const update = emptyUpdate()
+  const before = numberOf(item, refunded)
+  update.conditions.push([
+    before === undefined
+      ? { attribute: refunded, is: 'absent' }
+      : { attribute: refunded, is: '=', value: before },
+  ])
+  update.adds[tokensAt] = micros
+  update.adds[expectedAt] = micros
+  update.adds[refunded] = -micros
+  return update
 }
 
 /** Why a take does not fit, in the item as it is. */
@@ -136,6 +185,11 @@ export function viewOf(item: Item, limits: QuotaLimits, nowMs: number): QuotaVie
   }
 }
 
+/** How far the line has moved, besides by the time that passed. */
+function movedBy(place: Place, item: Item): number {
+  return Math.min(place.unused, (numberOf(item, refunded) ?? 0) - place.refunded)
+}
+
 function burstOf({ tokens, requests }: QuotaLimits): { tokens: number; requests: number } {
   return { tokens: microsOf(tokens?.burst ?? 0, tokens), requests: microsOf(requests?.burst ?? 0, requests) }
 }
@@ -143,9 +197,8 @@ function burstOf({ tokens, requests }: QuotaLimits): { tokens: number; requests:
 /** In how many microseconds it starts at the latest; not above 0: now. */
 function startOf(place: Place, item: Item, limits: QuotaLimits, nowMs: number): number {
   const burst = burstOf(limits)
-  const forward = (numberOf(item, refunded) ?? 0) - place.refunded
   return Math.max(
-    limits.tokens ? place.tokens - forward - burst.tokens - nowMs * 1000 : 0,
+    limits.tokens ? place.tokens - movedBy(place, item) - burst.tokens - nowMs * 1000 : 0,
     limits.requests ? place.requests - burst.requests - nowMs * 1000 : 0,
   )
 }
@@ -164,24 +217,20 @@ function refused(id: string, limit: 'tokens' | 'requests', micros: number, overB
   return { id, state: 'refused', limit, waitMs: Math.max(1, Math.ceil(micros / 1000)), overBy }
 }
 
-function waiting(id: string, place: Place, startIn: number, askIn: number): QuotaAnswer {
-  const startInMs = Math.ceil(startIn / 1000)
-  const askInMs = Math.min(startInMs, Math.max(1, Math.ceil(askIn / 1000)))
-  const { bookedAt, tokens, refunded, requests, asked } = place
+function waiting(id: string, place: Place, startIn: number | undefined, askIn: number): QuotaAnswer {
+  const { bookedAt, cost, unused, tokens, refunded, requests, asked } = place
   return {
     id,
     state: 'waiting',
-    askInMs,
-    startInMs,
-    ticket: `p:${[bookedAt, tokens, refunded, requests, asked].join(':')}`,
+    askInMs: Math.max(1, Math.ceil(askIn / 1000)),
+    ...(startIn !== undefined && { startInMs: Math.ceil(startIn / 1000) }),
+    ticket: `p:${[bookedAt, cost, unused, tokens, refunded, requests, asked].join(':')}`,
   }
 }
 
 function placeOf(ticket: string): Place | undefined {
   if (!ticket.startsWith('p:')) return undefined
-  const [bookedAt = 0, tokens = 0, refunded = 0, requests = 0, asked = 0] = ticket
-    .slice(2)
-    .split(':')
-    .map(Number)
-  return { bookedAt, tokens, refunded, requests, asked }
+  const numbers = ticket.slice(2).split(':').map(Number)
+  const [bookedAt = 0, cost = 0, unused = 0, tokens = 0, refunded = 0, requests = 0, asked = 0] = numbers
+  return { bookedAt, cost, unused, tokens, refunded, requests, asked }
 }

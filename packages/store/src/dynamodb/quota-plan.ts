@@ -63,7 +63,7 @@ export function weightOfTake({ weight, priority }: QuotaTake): number {
 
 /** Up to which part of the burst everybody may go, whatever its share: the rest is for those who are within theirs. */
 function openPart({ priority }: QuotaTake): number {
-  return priority === 'batch' ? 0.25 : 0.5
+  return priority === 'batch' ? 0.25 : 0.75
 }
 
 /**

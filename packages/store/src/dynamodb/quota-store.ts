@@ -109,7 +109,8 @@ export function quotaStoreOn(
       if (!plan.admission) look(await table.get(key, signal))
       else if (await send(plan.update, ended.length > 0)) {
         for (const { take, hold } of charges) holds.add(take, hold)
-        for (const answer of answersTo(charges, item, limits, nowMs)) answers.set(answer.id, answer)
+        for (const answer of answersTo(charges, item, limits, nowMs, holds.meanMs()))
+          answers.set(answer.id, answer)
         pending = pending.filter(({ id }) => !answers.has(id))
         ended = []
         extended = []
@@ -130,13 +131,17 @@ export function quotaStoreOn(
       gated = []
     }
 
-    const known =
-      takes.length > 0 && again.every((take) => answerAgain(take, item, limits, clock()).state === 'admitted')
-    if (operations === 0 && !known) {
+    if (operations === 0 && (again.length > 0 || takes.length === 0)) {
       look(await table.get(key, signal))
       await reclaim()
     }
-    for (const take of again) answers.set(take.id, answerAgain(take, item, limits, clock()))
+    for (const take of again) {
+      for (let attempt = 0; !answers.has(take.id); attempt++) {
+        const { answer, update: first } = answerAgain(take, item, limits, clock(), holds.meanMs())
+        if (attempt === maxAttempts) throw new Error(`The item of "${key}" changes too fast.`)
+        if (!first || (await send(first, true))) answers.set(take.id, answer)
+      }
+    }
     const result = {
       answers: takes.map(({ id }) => answers.get(id) as QuotaAnswer),
       view: viewOf(item, limits, clock()),
