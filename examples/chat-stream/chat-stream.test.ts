@@ -35,17 +35,12 @@ describe.skipIf(missing)('the page', () => {
     page.on('pageerror', (error) => complaints.push(error.message))
     await page.goto(chat.url)
     // Every state of the answer that the page has shown.
-    await page.evaluate(() => {
-      const seen: number[] = []
-      Object.assign(window, { seen })
-      const log = document.querySelector('#log') as Element
-      new MutationObserver(() =>
-        seen.push(log.querySelector('.assistant')?.textContent?.length ?? 0),
-      ).observe(log, {
-        subtree: true,
-        characterData: true,
-      })
-    })
+    await page.evaluate(`
+      globalThis.seen = []
+      const log = document.querySelector('#log')
+      const watcher = new MutationObserver(() => seen.push(log.querySelector('.assistant')?.textContent.length ?? 0))
+      watcher.observe(log, { subtree: true, characterData: true })
+    `)
     await page.getByLabel('Your message').fill('Where is my card?')
     await page.getByRole('button', { name: 'Send' }).click()
   }
@@ -56,7 +51,7 @@ describe.skipIf(missing)('the page', () => {
     await ask()
     await answer().locator('.end').waitFor({ timeout: 15_000 })
     expect(await answer().textContent()).toMatch(/“Where is my card\?”.*worse than none\.whole$/)
-    const seen = await page.evaluate(() => (window as unknown as { seen: number[] }).seen)
+    const seen = await page.evaluate<number[]>('seen')
     const { outputTokens, inputTokens } = chat.local.bedrock.counters()
     expect(seen.length).toBeGreaterThan(outputTokens / 2)
     expect(seen).toEqual(seen.toSorted((a, b) => a - b))
@@ -97,8 +92,9 @@ describe.skipIf(missing)('the page', () => {
     await ask()
     await page.setViewportSize({ width: 375, height: 700 })
     await answer().locator('.end').waitFor({ timeout: 15_000 })
-    const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
-    expect(content).toBeLessThanOrEqual(window as number)
+    expect(
+      await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth'),
+    ).toBeLessThanOrEqual(0)
     for (const part of ['#text', '#send', '#stop', '#plot'])
       expect(await page.locator(part).isVisible()).toBe(true)
   })

@@ -4,12 +4,12 @@ import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 export interface Chat {
   /** A random name that the page has made up for the answer: who knows it can stop it. */
   readonly streamId: string
-  readonly messages: readonly Message[]
+  readonly messages: Message[]
 }
 
 interface Message {
   readonly role: 'user' | 'assistant'
-  readonly content: readonly { readonly text: string }[]
+  readonly content: { readonly text: string }[]
 }
 
 const maxMessages = 40

@@ -21,7 +21,7 @@ async function* answer(model: BedrockModel, { messages }: Chat) {
 
 export const handler = middy<APIGatewayProxyEventV2>({ executionMode: executionModeStreamifyResponse })
   .use(
-    tokenStream({
+    tokenStream<APIGatewayProxyEventV2>({
       maxDurationMs: 60_000,
       maxTokens: 2_000,
       cancel: { store, key: (event) => chatOf(event)?.streamId, pollMs: 1_000 },

@@ -14,7 +14,7 @@ export interface LocalChat {
 }
 
 /** A stand-in that knows one answer: what counts here is how it arrives. */
-const model: BedrockOptions['model'] = async function* ({ turns }) {
+const model: NonNullable<BedrockOptions['model']> = async function* ({ turns }) {
   const asked = turns.at(-1)?.text.slice(0, 60) ?? ''
   const said =
     `You asked: “${asked}”. I am a stand-in for a model, so this is all that I know. ` +

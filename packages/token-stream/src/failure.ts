@@ -5,7 +5,7 @@ import { SluiceError, StreamInterruptedError } from '@sluice/core'
 /** Whatever was thrown, as an error of Sluice: for records, for `onFailure`, for the reader. */
 export function toFailure(thrown: unknown): SluiceError {
   if (SluiceError.is(thrown)) return thrown
-  return new SluiceError('What the handler streams threw an error that is not of Sluice.', {
+  return new SluiceError('What the handler streams threw an error.', {
     code: 'unexpected',
     cause: thrown,
   })
@@ -22,13 +22,10 @@ export function wordsFor({ code, message, retryable, expose }: SluiceError): {
 
 /** An answer of Converse without its last word, read through a client that does not notice. */
 export function truncated(usage: StreamInterruptedError['usage']): StreamInterruptedError {
-  return new StreamInterruptedError(
-    'The stream ended before its messageStop. What was read is a part of the answer.',
-    {
-      partial: true,
-      usage,
-    },
-  )
+  return new StreamInterruptedError('The stream ended before its messageStop.', {
+    partial: true,
+    usage,
+  })
 }
 
 /** Prints what is safe to print: of an error that is not of Sluice the name only. */

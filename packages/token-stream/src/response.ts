@@ -1,6 +1,6 @@
 /** From what a handler returned to the response that leaves. */
 
-import { type MiddyRequest, noUsage, SluiceError, sleep } from '@sluice/core'
+import { type MiddyRequest, noUsage, SluiceError, sleep, untilAborted } from '@sluice/core'
 import type { Context } from 'aws-lambda'
 import { watchCancel } from './cancel.ts'
 import { printFailure, toFailure, truncated, wordsFor } from './failure.ts'
@@ -46,7 +46,7 @@ export async function responseOf<Event>(
 
   async function totals(): Promise<StreamTotals> {
     const usage = tally.usage ?? reader.usage
-    const paid = await costOf(cost, context, clock)
+    const paid = await costOf(cost, context)
     return { usage, ...(tally.estimated && { estimated: true }), ...(paid !== undefined && { cost: paid }) }
   }
 
@@ -58,7 +58,7 @@ export async function responseOf<Event>(
     coalesceMs,
     heartbeatMs: streams ? heartbeatMs : 0,
     check(bodyBytes) {
-      if (bodyBytes > maxBytes) throw tooLong(`Lambda lets no more than ${maxBytes} bytes through.`)
+      if (bodyBytes > maxBytes) throw tooLong('The answer is longer than Lambda lets through.')
       if (maxTokens === Infinity) return
       const tokens = tally.outputTokens() ?? reader.characters / charactersPerToken
       if (tokens > maxTokens) throw tooLong('The answer is longer than this stream may be.')
@@ -152,22 +152,12 @@ function meteredCost(context: Context): unknown {
 }
 
 /** Undefined when it fails, takes too long or is nothing that JSON could carry: the last event must come. */
-async function costOf(
-  cost: (context: Context) => unknown,
-  context: Context,
-  clock: Invocation['scope']['clock'],
-): Promise<unknown> {
-  const enough = new AbortController()
+async function costOf(cost: (context: Context) => unknown, context: Context): Promise<unknown> {
   try {
-    const paid = cost(context)
-    if (!(paid instanceof Promise)) return JSON.stringify(paid) && paid
-    const late = sleep(clock, costWithinMs, enough.signal).catch(() => {})
-    const settled = await Promise.race([paid, late])
-    return JSON.stringify(settled) && settled
+    const paid = await untilAborted(Promise.resolve(cost(context)), AbortSignal.timeout(costWithinMs))
+    return JSON.stringify(paid) && paid
   } catch {
     return undefined
-  } finally {
-    enough.abort()
   }
 }
 
@@ -176,11 +166,8 @@ function tooLong(message: string): SluiceError {
 }
 
 function tooLate(): SluiceError {
-  return new SluiceError(
-    'The stream was not at its end when its time was over. Give it more time, or ask for less.',
-    {
-      code: 'deadline_exceeded',
-      statusCode: 504,
-    },
-  )
+  return new SluiceError('The stream took longer than it may. Raise maxDurationMs, or ask for less.', {
+    code: 'deadline_exceeded',
+    statusCode: 504,
+  })
 }

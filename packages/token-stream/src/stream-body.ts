@@ -165,7 +165,7 @@ export function streamBody({
     if (failure !== undefined) Promise.resolve(iterator.return?.()).catch(() => {})
   }
 
-  function stop(failure: unknown = new Error('Nothing was thrown, and yet something was.')): void {
+  function stop(failure: unknown = new Error('undefined was thrown')): void {
     if (!over) finish(failure)
   }
 
@@ -197,8 +197,8 @@ export function streamBody({
 const turnsToAbort = 8
 
 const notStreaming =
-  'The response is a stream, and its handler does not stream. Give middy() the executionMode of ' +
-  '"@middy/core/StreamifyResponse", or tokenStream() the delivery "whole".'
+  'The response is a stream, but the handler is not: give middy() the executionMode of StreamifyResponse, ' +
+  'or tokenStream() the delivery "whole".'
 
 /** Characters that wait for more at most. */
 const maxWaiting = 8_192

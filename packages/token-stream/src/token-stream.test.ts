@@ -324,11 +324,8 @@ describe('a streamed answer', () => {
   })
 
   test('does not wait for ever for its cost', async () => {
-    const clock = fakeClock()
-    const { response } = stream(strings('a'), { clock, cost: () => new Promise(() => {}) })
-    const reading = response()
-    await clock.advance(1_000)
-    expect((await reading).at(-1)).toEqual({ type: 'done' })
+    const { response } = stream(strings('a'), { cost: () => new Promise(() => {}) })
+    expect((await response()).at(-1)).toEqual({ type: 'done' })
   })
 })
 
@@ -340,8 +337,8 @@ describe('options', () => {
     [{ heartbeatMs: Number.NaN }, 'heartbeatMs is NaN'],
     [{ maxDurationMs: 0 }, 'maxDurationMs is 0'],
     [{ maxTokens: '7' }, 'maxTokens is 7'],
-    [{ cancel: { key: () => 'a' } }, 'cancel.store is undefined'],
-    [{ cancel: { store: memoryCacheStore() } }, 'cancel.key is undefined'],
+    [{ cancel: { key: () => 'a' } }, 'cancel.store is null'],
+    [{ cancel: { store: memoryCacheStore() } }, 'cancel.key is null'],
     [{ cancel: { store: memoryCacheStore(), key: () => 'a', pollMs: 0 } }, 'cancel.pollMs is 0'],
   ])('%o is refused', ([options, message]) => {
     expect(() => tokenStream(options as TokenStreamOptions)).toThrow(new RegExp(`^tokenStream: ${message}`))
