@@ -2,60 +2,18 @@
 
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import type { QuotaLimits, QuotaSettlement, QuotaStore, QuotaTake } from '../quota-store.ts'
+import type { QuotaLimits, QuotaStore } from '../quota-store.ts'
 import { noBelief } from '../quota-store.ts'
 import type { ConformanceCase } from './conformance-case.ts'
+import { quotaHoldsConformance } from './quota-holds-conformance.ts'
+import { both, near, quotaSandbox, tokens } from './quota-sandbox.ts'
 import type { QuotaStoreHarness } from './quota-store-traffic.ts'
 import { quotaWaitingConformance } from './quota-waiting-conformance.ts'
 
-/** So slow that nothing comes back by itself within a case: one token each second. */
-const tokens: QuotaLimits = { tokens: { perMinute: 60, burst: 10_000 } }
-const both: QuotaLimits = { ...tokens, requests: { perMinute: 1, burst: 5 } }
-
 /** The suite for one quota store. Keys are new in every run: the store may be in use. */
 export function quotaStoreConformance(harness: () => QuotaStoreHarness): ConformanceCase[] {
-  /** A sandbox that asks for one thing at a time, under a new key. */
-  function sandbox(limits: QuotaLimits = tokens, key: string = randomUUID()) {
-    const store = harness().open()
-    const takeOf = (amount: number, more: Partial<QuotaTake> = {}): QuotaTake => ({
-      id: randomUUID(),
-      tokens: amount,
-      expectedTokens: amount,
-      expiresAtMs: harness().now() + 60_000,
-      maxWaitMs: 0,
-      tenant: 'one',
-      weight: 1,
-      priority: 'interactive',
-      ...more,
-    })
-    return {
-      key,
-      store,
-      takeOf,
-      async take(amount: number, more: Partial<QuotaTake> = {}) {
-        const take = takeOf(amount, more)
-        const { answers } = await store.update(key, { limits, takes: [take] })
-        assert.equal(answers.length, 1)
-        assert.equal(answers[0]?.id, take.id)
-        return { take, answer: answers[0] as (typeof answers)[number] }
-      },
-      settle(take: QuotaTake, usedTokens: number, more: Partial<QuotaSettlement> = {}) {
-        const { id, expiresAtMs } = take
-        const settlement = { id, tokens: take.tokens, expiresAtMs, usedTokens, sent: true, ...more }
-        return store.update(key, { limits, settlements: [settlement] })
-      },
-      /** What could be taken now. Twice, because a store may need one operation to find out what has expired. */
-      async room() {
-        await store.update(key, { limits })
-        return (await store.update(key, { limits })).view.tokens
-      },
-    }
-  }
-
-  /** Time has passed meanwhile, and gave back a token each second. */
-  function near(actual: number, expected: number, seconds = 5): void {
-    assert.ok(actual >= expected && actual <= expected + seconds, `${actual} is not about ${expected}`)
-  }
+  const sandbox = (limits: QuotaLimits = tokens, key: string = randomUUID()) =>
+    quotaSandbox(harness, limits, key)
 
   return [
     {
@@ -185,77 +143,6 @@ export function quotaStoreConformance(harness: () => QuotaStoreHarness): Conform
       },
     },
     {
-      name: 'the hold of a dead holder comes back, less what it probably used',
-      async run() {
-        const { take, room } = sandbox()
-        await take(8_000, { expectedTokens: 500 })
-        await harness().advance(59_000)
-        near(await room(), 2_059, 30)
-        await harness().advance(1_000 + harness().reclaimMs)
-        near(await room(), 9_500, 500)
-      },
-    },
-    {
-      name: 'a settlement after the expiry of its hold counts once',
-      async run() {
-        const { take, settle, room } = sandbox()
-        await take(2_000)
-        const { take: late } = await take(6_000, {
-          expectedTokens: 1_000,
-          expiresAtMs: harness().now() + 1_000,
-        })
-        await harness().advance(1_000 + harness().reclaimMs)
-        near(await room(), 7_001, 100)
-        await settle(late, 4_000)
-        near(await room(), 4_001, 100)
-      },
-    },
-    {
-      name: 'a hold that was extended lives on',
-      async run() {
-        const { take, settle, store, key, room } = sandbox()
-        const { take: held } = await take(6_000, { expectedTokens: 1_000 })
-        const nextExpiresAtMs = held.expiresAtMs + 3_600_000
-        await store.update(key, { limits: tokens, extensions: [{ ...held, nextExpiresAtMs }] })
-        await harness().advance(60_000 + harness().reclaimMs)
-        near(await room(), 4_000, 200)
-        await settle({ ...held, expiresAtMs: nextExpiresAtMs }, 3_000)
-        near(await room(), 7_000, 200)
-      },
-    },
-    {
-      name: 'an answer that was lost costs its tokens until it expires, and no longer',
-      async run() {
-        const { take, takeOf, store, key, room } = sandbox()
-        const lost = takeOf(9_000, { expectedTokens: 0 })
-        await store.update(key, { limits: tokens, takes: [lost] })
-        assert.equal((await take(5_000)).answer.state, 'refused')
-        await harness().advance(60_000 + harness().reclaimMs)
-        await room()
-        assert.equal((await take(9_500)).answer.state, 'admitted')
-      },
-    },
-    {
-      name: 'a take or a settlement that arrives twice counts once',
-      async run() {
-        if (!harness().exact) return
-        const { store, key, takeOf, settle, room } = sandbox()
-        const take = takeOf(4_000)
-        for (let n = 0; n < 3; n++) {
-          const { answers } = await store.update(key, { limits: tokens, takes: [take] })
-          assert.equal(answers[0]?.state, 'admitted')
-        }
-        near(await room(), 6_000)
-        for (let n = 0; n < 3; n++) await settle(take, 1_000)
-        near(await room(), 9_000)
-        const late = takeOf(4_000, { expiresAtMs: harness().now() + 1_000 })
-        await store.update(key, { limits: tokens, takes: [late] })
-        await harness().advance(1_000 + harness().reclaimMs)
-        for (let n = 0; n < 3; n++) await settle(late, 1_000)
-        near(await room(), 8_000, 100)
-      },
-    },
-    {
       name: 'a belief is replaced only by who knows it, and seen by all',
       async run() {
         const { store, key } = sandbox()
@@ -315,6 +202,7 @@ export function quotaStoreConformance(harness: () => QuotaStoreHarness): Conform
         await assert.rejects(store.update(randomUUID(), { limits: tokens }, AbortSignal.abort()))
       },
     },
+    ...quotaHoldsConformance(harness),
     ...quotaWaitingConformance(harness),
   ]
 }
