@@ -3,6 +3,7 @@
 import type { QuotaExtension, QuotaLimits, QuotaSettlement, QuotaTake } from '../quota-store.ts'
 import type { Item } from './quota-item.ts'
 import { microsOf } from './quota-micros.ts'
+import { binOf } from './quota-refunds.ts'
 
 /** Holds that expire within the same 30 s are given back together. */
 const bucketMs = 30_000
@@ -19,6 +20,8 @@ export interface Hold {
   /** What its request takes of the limit of requests. */
   readonly requests: number
   readonly bucket: string
+  /** When it was charged. */
+  readonly bin: number
   readonly limits: QuotaLimits
 }
 
@@ -39,6 +42,7 @@ export function holdOf(take: QuotaTake, limits: QuotaLimits, nowMs: number): Hol
     expected: microsOf(take.expectedTokens, limits.tokens),
     requests: microsOf(1, limits.requests),
     bucket: bucketOf(take.expiresAtMs, nowMs),
+    bin: binOf(nowMs),
     limits,
   }
 }
@@ -71,6 +75,8 @@ export interface HoldsByID {
   /** How long holds last here, on average. */
   meanMs(): number
   add(take: QuotaTake, hold: Hold): void
+  /** It waited, and runs now. */
+  start(id: string): void
   /** Undefined for one that ended before. */
   end(settlement: QuotaSettlement, limits: QuotaLimits): EndedHold | undefined
   extend(extension: QuotaExtension, limits: QuotaLimits): ExtendedHold | undefined
@@ -101,6 +107,8 @@ export function holdsByID(now: () => number): HoldsByID {
       expected: microsOf(expectedTokens, limits.tokens),
       requests: microsOf(1, limits.requests),
       bucket: bucketOf(known.expiresAtMs, 0),
+      // Whoever was charged before now may be ahead of it.
+      bin: binOf(now()),
       limits,
     }
   }
@@ -110,6 +118,10 @@ export function holdsByID(now: () => number): HoldsByID {
     add({ id, expiresAtMs }, hold) {
       forgetExpired()
       entries.set(id, { hold, expiresAtMs, atMs: now() })
+    },
+    start(id) {
+      const entry = entries.get(id)
+      if (entry) entries.set(id, { ...entry, atMs: now() })
     },
     end(settlement, limits) {
       const { id, usedTokens, sent, expiresAtMs } = settlement

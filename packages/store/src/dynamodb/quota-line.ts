@@ -4,16 +4,17 @@ import type { QuotaAnswer, QuotaLimits, QuotaTake, QuotaView } from '../quota-st
 import { noBelief } from '../quota-store.ts'
 import { emptyUpdate, type Item, type ItemUpdate, numberOf } from './quota-item.ts'
 import { amountOf, microsOf } from './quota-micros.ts'
-import { type Charge, expectedAt, refunded, requestsAt, tokensAt } from './quota-plan.ts'
+import { type Charge, expectedAt, requestsAt, tokensAt } from './quota-plan.ts'
+import { binOf, refundedBefore, refundOf } from './quota-refunds.ts'
 
 /** A charge that is made already, and starts when its limits have brought back enough. All in microseconds. */
 interface Place {
   readonly bookedAt: number
   /** What it takes of the tokens. */
   readonly cost: number
-  /** What those ahead of it will probably give back; what others give back is not for it. */
+  /** What those ahead of it will probably give back. */
   readonly unused: number
-  /** `tokensAt` and `refunded` right after it was booked. */
+  /** `tokensAt` and what was refunded ahead of it, right after it was booked. */
   readonly tokens: number
   readonly refunded: number
   readonly requests: number
@@ -41,7 +42,7 @@ export function answersTo(
       bookedAt: nowMs * 1000,
       cost: hold.held,
       unused: Math.max(0, position.tokens - hold.held - (expected - hold.expected)),
-      refunded: numberOf(item, refunded) ?? 0,
+      refunded: refundedBefore(item, binOf(nowMs)),
       asked: 0,
     }
     position.tokens -= hold.held
@@ -90,9 +91,12 @@ export function answerAgain(
   const startIn = startOf(place, item, limits, nowMs)
   if (startIn <= 0) {
     const late = limits.tokens ? nowMicros - skewMicros - (place.tokens - moved - place.cost) : 0
-    return { answer: { id, state: 'admitted' }, ...(late > 0 && { update: movedBack(item, late) }) }
+    return {
+      answer: { id, state: 'admitted' },
+      ...(late > 0 && { update: movedBack(item, place, Math.ceil(late), nowMs) }),
+    }
   }
-  const unused = place.unused - moved
+  const unused = Math.max(0, place.unused - moved)
   if (startIn - unused > maxWaitMs * 1000) {
     return { answer: refused(id, 'tokens', startIn - unused, amountIn(startIn, limits.tokens)) }
   }
@@ -102,21 +106,25 @@ export function answerAgain(
 
 /**
  * Somebody who starts late, after the line had moved past it, starts now: the bucket was full meanwhile, and what came
- * back was lost. So the whole line moves back. Only one does it: it is what it was when all of this was reckoned.
+ * back was lost. So the line behind it moves back. One at a time: who is behind is less late then.
  */
-function movedBack(item: Item, micros: number): ItemUpdate {
+function movedBack(item: Item, place: Place, micros: number, nowMs: number): ItemUpdate {
   const update = emptyUpdate()
-  const before = numberOf(item, refunded)
+  const before = numberOf(item, lateness)
   update.conditions.push([
     before === undefined
-      ? { attribute: refunded, is: 'absent' }
-      : { attribute: refunded, is: '=', value: before },
+      ? { attribute: lateness, is: 'absent' }
+      : { attribute: lateness, is: '=', value: before },
   ])
+  update.adds[lateness] = micros
   update.adds[tokensAt] = micros
   update.adds[expectedAt] = micros
-  update.adds[refunded] = -micros
+  update.adds[refundOf(binOf(place.bookedAt / 1000), nowMs)] = -micros
   return update
 }
+
+/** All that was ever lost by starting late. */
+const lateness = 'lateMicros'
 
 /** Why a take does not fit, in the item as it is. */
 export function refusalOf(
@@ -187,7 +195,7 @@ export function viewOf(item: Item, limits: QuotaLimits, nowMs: number): QuotaVie
 
 /** How far the line has moved, besides by the time that passed. */
 function movedBy(place: Place, item: Item): number {
-  return Math.min(place.unused, (numberOf(item, refunded) ?? 0) - place.refunded)
+  return refundedBefore(item, binOf(place.bookedAt / 1000)) - place.refunded
 }
 
 function burstOf({ tokens, requests }: QuotaLimits): { tokens: number; requests: number } {

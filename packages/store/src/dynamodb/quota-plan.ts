@@ -4,6 +4,7 @@ import type { QuotaLimits, QuotaTake } from '../quota-store.ts'
 import { type EndedHold, type ExtendedHold, type Hold, isExpired } from './quota-holds.ts'
 import { type Condition, emptyUpdate, holdsFor, type Item, type ItemUpdate, numberOf } from './quota-item.ts'
 import { microsOf } from './quota-micros.ts'
+import { refundOf, staleRefunds } from './quota-refunds.ts'
 import { counterOf, epochOf, shareOf, staleCounters, weightOf } from './quota-shares.ts'
 
 /**
@@ -15,8 +16,6 @@ export const tokensAt = 'tokensMicros'
 export const expectedAt = 'expectedMicros'
 /** The same for requests. */
 export const requestsAt = 'requestsMicros'
-/** The sum of what those who were sent did not use: those who wait move forward by what it has grown since. */
-export const refunded = 'refundedMicros'
 
 /** An item, and when it was so. */
 export interface Sight {
@@ -265,8 +264,7 @@ function settle(
     if (!lost) add(update, hold.bucket, hold.expected - hold.held)
     change.tokens += used - charged
     change.expected += used - hold.expected
-    // Who leaves the line was not ahead of those who came after it: they do not move.
-    if (sent && charged !== used) add(update, refunded, charged - used)
+    if (charged !== used) add(update, refundOf(hold.bin, nowMs), charged - used)
     if (!sent) change.requests -= hold.requests
   }
   for (const { hold, next } of extended) {
@@ -298,7 +296,7 @@ const knownForMs = 60_000
 const dayMs = 24 * 60 * 60 * 1000
 
 function housekeeping(update: ItemUpdate, view: Item, nowMs: number): void {
-  update.removes.push(...staleCounters(view, epochOf(nowMs)))
+  update.removes.push(...staleCounters(view, epochOf(nowMs)), ...staleRefunds(view, nowMs))
   keep(update, view, nowMs)
 }
 

@@ -139,7 +139,9 @@ export function quotaStoreOn(
       for (let attempt = 0; !answers.has(take.id); attempt++) {
         const { answer, update: first } = answerAgain(take, item, limits, clock(), holds.meanMs())
         if (attempt === maxAttempts) throw new Error(`The item of "${key}" changes too fast.`)
-        if (!first || (await send(first, true))) answers.set(take.id, answer)
+        if (first && !(await send(first, true))) continue
+        if (answer.state === 'admitted') holds.start(take.id)
+        answers.set(take.id, answer)
       }
     }
     const result = {
