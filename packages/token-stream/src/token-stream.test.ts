@@ -312,6 +312,32 @@ describe('a streamed answer', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test('that ends by itself leaves no timer behind', async () => {
+    const clock = fakeClock()
+    const cancel = { store: memoryCacheStore(), key: () => 'k' }
+    const { response } = stream(strings('a', 'b'), { clock, cancel, maxDurationMs: 60_000 })
+    await response()
+    await clock.advance(0)
+    expect(clock.pending).toBe(0)
+  })
+
+  test('that is over stops what its generator is waiting for, before it says what that took', async () => {
+    const clock = fakeClock()
+    const { client, endpoint } = await startClient({ faults: [{ fault: 'stall', afterEvents: 4 }] })
+    guarded(client)
+    async function* waiting() {
+      const { stream: events = [] } = await client.send(new ConverseStreamCommand({ modelId, messages }))
+      yield* events
+    }
+    const { response } = stream(waiting(), { clock, maxDurationMs: 1_000 })
+    const reading = response()
+    await endpoint.until(({ outputTokens }) => outputTokens >= 3)
+    await clock.advance(1_000)
+    const last = (await reading).at(-1)
+    expect(last).toMatchObject({ code: 'deadline_exceeded', estimated: true, usage: expect.anything() })
+    await endpoint.idle()
+  })
+
   test.for<[string, TokenStreamOptions, object, object]>([
     ['what a meter left on the context', {}, { cost: { costUsd: '0.0012' } }, { cost: '0.0012' }],
     ['an option', { cost: () => 0.5 }, {}, { cost: 0.5 }],

@@ -122,6 +122,7 @@ describe('the AI SDK', () => {
       ],
     })
     expect(body).toContain('"finishReason":"tool-calls"')
+    expect(body.indexOf('"text-end"')).toBeLessThan(body.indexOf('"tool-input-start"'))
     expect(body.endsWith('data: [DONE]\n\n')).toBe(true)
   })
 
