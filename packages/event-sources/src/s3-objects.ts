@@ -1,12 +1,6 @@
 /** Objects that are written to a bucket. */
 
-import {
-  type FinishContext,
-  InvalidEventError,
-  outcomesById,
-  type RecordOutcome,
-  type SourceRecord,
-} from '@sluice/core'
+import { type FinishContext, outcomesById, type RecordOutcome, type SourceRecord } from '@sluice/core'
 import type { S3Event, SNSEvent, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import { type AnsweringSource, answering } from './as-middleware.ts'
 import { type EventReport, eventReport } from './event-report.ts'
@@ -98,7 +92,7 @@ export function s3Objects<Value = S3Object>({
 
   function messagesOf(event: S3ObjectsEvent): Message[] {
     return s3Notices(event).map(({ messageId, objects }) =>
-      objects instanceof InvalidEventError
+      objects instanceof Error
         ? { messageId, ids: [messageId as string], objects: [], error: objects }
         : { messageId, objects: objects.filter(isMeant), ids: objects.filter(isMeant).map(idOf) },
     )
@@ -154,7 +148,7 @@ interface Message {
   readonly messageId: string | undefined
   readonly ids: readonly string[]
   readonly objects: readonly S3ObjectNotice[]
-  readonly error?: InvalidEventError
+  readonly error?: Error
 }
 
 function idOf({ bucket, key, versionId }: S3ObjectNotice): string {

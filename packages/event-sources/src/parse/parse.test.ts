@@ -404,7 +404,7 @@ describe('streams', () => {
     const change = (Keys: object) => ({ dynamodb: { SequenceNumber: '7', Keys } })
     const record = change({ a: { S: 'x' }, b: { N: '1' } })
     const [first, second, other] = dynamoDBChanges(
-      events(record, change({ b: { N: '1' }, a: { S: 'x' } }), change({ a: { S: 'y' } })),
+      events(record, change({ b: { N: '1' }, a: { S: 'x' } }), change({ a: { S: 'x' }, b: { N: '2' } })),
     )
     expect(first).toMatchObject({ sequenceNumber: '7', record })
     expect(second?.item).toBe(first?.item)

@@ -23,7 +23,7 @@ export function snsNotificationIn(body: string): SnsNotification {
 /** Whether an event is one of SNS, for sources that take several kinds. */
 export function isSnsEvent(event: unknown): boolean {
   const { Records } = fieldsOf(event)
-  return Array.isArray(Records) && Records.length > 0 && fieldsOf(Records[0]).EventSource === 'aws:sns'
+  return Array.isArray(Records) && fieldsOf(Records[0]).EventSource === 'aws:sns'
 }
 
 /** Whether what was parsed out of a body is a notification. */

@@ -45,5 +45,5 @@ export function sqsMessages(event: unknown): SqsMessage[] {
 /** Whether an event is one of SQS, for sources that take several kinds. */
 export function isSqsEvent(event: unknown): boolean {
   const { Records } = fieldsOf(event)
-  return Array.isArray(Records) && Records.length > 0 && fieldsOf(Records[0]).eventSource === 'aws:sqs'
+  return Array.isArray(Records) && fieldsOf(Records[0]).eventSource === 'aws:sqs'
 }

@@ -18,7 +18,7 @@ export function textOf(value: unknown): string | undefined {
 /** A count or a time, which AWS writes as a text in some events and as a number in others. */
 export function numberOf(value: unknown): number | undefined {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
-  return typeof number === 'number' && Number.isFinite(number) ? number : undefined
+  return Number.isFinite(number) ? (number as number) : undefined
 }
 
 /**
