@@ -10,7 +10,7 @@ import { fail } from '../bedrock/failure.ts'
 import type { Faults } from '../bedrock/faults.ts'
 import { parseJson } from '../bedrock/json.ts'
 import type { Pace } from '../bedrock/latency.ts'
-import type { LocalModel, PromptTokens } from '../bedrock/request.ts'
+import type { LocalModel, ModelRequest, PromptTokens } from '../bedrock/request.ts'
 import { ServiceError } from '../bedrock/service-error.ts'
 import { strike } from '../bedrock/strike.ts'
 import { countTokens } from '../bedrock/tokens.ts'
@@ -146,7 +146,10 @@ export async function run(
 }
 
 /** @internal What a container of a language model is asked. @throws ServiceError when it does not understand */
-export function ask(container: 'chat' | 'tgi', { body }: ContainerRequest) {
+export function ask(
+  container: 'chat' | 'tgi',
+  { body }: ContainerRequest,
+): { readonly request: ModelRequest; readonly prompt: PromptTokens } {
   try {
     const { request, prompt } = spellings[container].parse('', parseJson(Buffer.from(body)))
     const inputTokens = prompt.reduce<number>(
