@@ -40,6 +40,16 @@ export interface ItemTable {
   open(): Promise<void>
 }
 
+/**
+ * When all that is charged will have come back, in microseconds since the epoch; before now: the bucket is full. A take
+ * of n tokens moves it by the time in which n tokens come back, so everybody's place in line is a number.
+ */
+export const tokensAt = 'tokensMicros'
+/** The same if whoever runs uses what is expected of it. */
+export const expectedAt = 'expectedMicros'
+/** The same for requests. */
+export const requestsAt = 'requestsMicros'
+
 export function emptyUpdate(): ItemUpdate {
   return { conditions: [], adds: {}, sets: {}, removes: [] }
 }
@@ -61,4 +71,9 @@ export function holdsFor(condition: Condition, item: Item): boolean {
 export function numberOf(item: Item, attribute: string): number | undefined {
   const value = item[attribute]
   return typeof value === 'number' ? value : undefined
+}
+
+/** What is added to one attribute for several reasons is one addition. */
+export function add(update: ItemUpdate, attribute: string, amount: number): void {
+  update.adds[attribute] = (update.adds[attribute] ?? 0) + amount
 }

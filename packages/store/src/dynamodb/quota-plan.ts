@@ -1,21 +1,23 @@
 /** From what is to be done to one conditional update of the item. Pure. */
 
 import type { QuotaLimits, QuotaTake } from '../quota-store.ts'
-import { type EndedHold, type ExtendedHold, type Hold, isExpired } from './quota-holds.ts'
-import { type Condition, emptyUpdate, holdsFor, type Item, type ItemUpdate, numberOf } from './quota-item.ts'
+import type { EndedHold, ExtendedHold, Hold } from './quota-holds.ts'
+import {
+  add,
+  type Condition,
+  emptyUpdate,
+  expectedAt,
+  holdsFor,
+  type Item,
+  type ItemUpdate,
+  numberOf,
+  requestsAt,
+  tokensAt,
+} from './quota-item.ts'
 import { microsOf } from './quota-micros.ts'
-import { refundOf, staleRefunds } from './quota-refunds.ts'
+import { staleRefunds } from './quota-refunds.ts'
+import { settle } from './quota-settle.ts'
 import { counterOf, epochOf, shareOf, staleCounters, weightOf } from './quota-shares.ts'
-
-/**
- * When all that is charged will have come back, in microseconds since the epoch; before now: the bucket is full. A take
- * of n tokens moves it by the time in which n tokens come back, so everybody's place in line is a number.
- */
-export const tokensAt = 'tokensMicros'
-/** The same if whoever runs uses what is expected of it. */
-export const expectedAt = 'expectedMicros'
-/** The same for requests. */
-export const requestsAt = 'requestsMicros'
 
 /** An item, and when it was so. */
 export interface Sight {
@@ -240,57 +242,6 @@ export function admits({ item, seenAtMs }: Sight, { admission }: Plan, nowMs: nu
   return admission?.every((condition) => holdsFor(condition, view)) ?? false
 }
 
-/** What those who end, or live on, change; a hold that was given back before is charged for what it has come to. */
-function settle(
-  update: ItemUpdate,
-  view: Item,
-  ended: readonly EndedHold[],
-  extended: readonly ExtendedHold[],
-  nowMs: number,
-): { tokens: number; expected: number; requests: number } {
-  const change = { tokens: 0, expected: 0, requests: 0 }
-  const alive = new Set<string>()
-  function isLost({ bucket }: Hold): boolean {
-    const lost = view[bucket] === undefined && isExpired(bucket, nowMs)
-    if (!lost && !alive.has(bucket)) {
-      alive.add(bucket)
-      update.conditions.push([{ attribute: bucket, is: 'present' }])
-    }
-    return lost
-  }
-  for (const { hold, used, sent } of ended) {
-    const lost = isLost(hold)
-    const charged = lost ? hold.expected : hold.held
-    if (!lost) add(update, hold.bucket, hold.expected - hold.held)
-    change.tokens += used - charged
-    change.expected += used - hold.expected
-    if (charged !== used) add(update, refundOf(hold.bin, nowMs), charged - used)
-    if (!sent) change.requests -= hold.requests
-  }
-  for (const { hold, next } of extended) {
-    const lost = isLost(hold)
-    if (!lost) add(update, hold.bucket, hold.expected - hold.held)
-    else change.tokens += hold.held - hold.expected
-    add(update, next.bucket, next.held - next.expected)
-    change.expected += next.expected - hold.expected
-  }
-  return change
-}
-
-/** Gives back what dead holders held in a bucket, less what they probably used: once, as only one finds it as it is. */
-export function planReclaim(view: Item, bucket: string, nowMs: number): ItemUpdate {
-  const update = emptyUpdate()
-  const back = numberOf(view, bucket) ?? 0
-  const nowMicros = nowMs * 1000
-  update.conditions.push([{ attribute: bucket, is: '=', value: back }])
-  update.removes.push(bucket)
-  const idle = back < 0 && (numberOf(view, tokensAt) ?? 0) < nowMicros
-  if (idle) update.sets[tokensAt] = nowMicros - back
-  else if (back !== 0) update.adds[tokensAt] = -back
-  if (back < 0) update.conditions.push([{ attribute: tokensAt, is: idle ? '<' : '>=', value: nowMicros }])
-  return update
-}
-
 /** After so long nobody knows any more who else wants something. */
 const knownForMs = 60_000
 const dayMs = 24 * 60 * 60 * 1000
@@ -304,10 +255,6 @@ function housekeeping(update: ItemUpdate, view: Item, nowMs: number): void {
 export function keep(update: ItemUpdate, view: Item, nowMs: number): void {
   const expiresAt = numberOf(view, 'expiresAt') ?? 0
   if (expiresAt * 1000 < nowMs + dayMs) update.sets.expiresAt = Math.ceil((nowMs + 2 * dayMs) / 1000)
-}
-
-function add(update: ItemUpdate, attribute: string, amount: number): void {
-  update.adds[attribute] = (update.adds[attribute] ?? 0) + amount
 }
 
 function sumOf(charges: readonly Charge[], amount: (hold: Hold) => number): number {
