@@ -26,7 +26,7 @@ export async function sendOnce(
   try {
     return await client.send(command, options)
   } catch (error) {
-    throw error instanceof AmbiguousError ? error.cause : error
+    throw originals.get(error as Error) ?? error
   }
 }
 
@@ -38,10 +38,17 @@ function unrepeatable<Request, Response>(
       return await next(request)
     } catch (error) {
       if (refusals.has((error as Error).name)) throw error
-      // The SDK takes an error that it does not know for one that is not to be retried.
-      throw new AmbiguousError('', { cause: error })
+      throw ambiguous(error)
     }
   }
 }
 
-class AmbiguousError extends Error {}
+/** Not as its `cause`: the SDK looks there for reasons to retry. */
+const originals = new WeakMap<Error, unknown>()
+
+/** The SDK takes an error that it does not know for one that is not to be retried. */
+function ambiguous(error: unknown): Error {
+  const stranger = new Error('It is not known whether the update was made.')
+  originals.set(stranger, error)
+  return stranger
+}
