@@ -20,7 +20,8 @@ export interface S3ObjectsOptions<Value> {
   /** Which objects are meant: those of this bucket (default: any) whose keys begin so (default: all). */
   readonly input?: S3Location
   /**
-   * Where results are written. What is told of these objects is let go by, or the function would feed on its own results.
+   * Where results are written: no part of the input, or the function would feed on its own results. So what is told of
+   * them is let go by.
    *
    * @default nowhere in S3
    */
@@ -86,22 +87,21 @@ export function s3Objects<Value = S3Object>({
     // What a console makes as a folder.
     const isMarker = key.endsWith('/') && sizeBytes === 0
     const isWritten = /^Object ?Created\b/.test(eventName)
-    const isOwn = output !== undefined && isIn(output, bucket, key)
-    return isWritten && !isMarker && !isOwn && isIn(input, bucket, key) && accept(object)
+    return isWritten && !isMarker && isIn(input, bucket, key) && accept(object)
   }
 
   function messagesOf(event: S3ObjectsEvent): Message[] {
-    return s3Notices(event).map(({ messageId, objects }) =>
-      objects instanceof Error
-        ? { messageId, ids: [messageId as string], objects: [], error: objects }
-        : { messageId, objects: objects.filter(isMeant), ids: objects.filter(isMeant).map(idOf) },
-    )
+    return s3Notices(event).map(({ messageId = '', objects }): Message => {
+      if (objects instanceof Error) return { messageId, ids: [messageId], objects: [], error: objects }
+      const meant = objects.filter(isMeant)
+      return { messageId, ids: meant.map(idOf), objects: meant }
+    })
   }
 
   function outcomesOf(messages: readonly Message[], outcomes: readonly RecordOutcome[]): RecordOutcome[] {
     const outcomeOf = outcomesById(outcomes)
     const finished = new Map(outcomes.map((outcome) => [outcome.id, outcome]))
-    return messages.map(({ messageId = '', ids }) => {
+    return messages.map(({ messageId, ids }) => {
       // Of a message there is an outcome once it was handed back.
       const own = finished.get(messageId)
       if (own) return own
@@ -116,15 +116,12 @@ export function s3Objects<Value = S3Object>({
     {
       records(event) {
         const records = new Map<string, SourceRecord<Value>>()
-        for (const { messageId, objects, error } of messagesOf(event)) {
-          if (error)
-            records.set(messageId as string, { id: messageId as string, read: () => Promise.reject(error) })
+        for (const { messageId: id, objects, error } of messagesOf(event)) {
+          if (error) records.set(id, { id, read: () => Promise.reject(error) })
           for (const object of objects) {
             const id = idOf(object)
-            records.set(id, {
-              id,
-              read: (signal) => guarded('The object', () => parse(open(object, signal))),
-            })
+            const read = (signal?: AbortSignal) => guarded('The object', () => parse(open(object, signal)))
+            records.set(id, { id, read })
           }
         }
         return [...records.values()]
@@ -145,7 +142,8 @@ export function s3Objects<Value = S3Object>({
 
 /** What one message tells of, or the event where there are none. */
 interface Message {
-  readonly messageId: string | undefined
+  /** Empty where there is none. */
+  readonly messageId: string
   readonly ids: readonly string[]
   readonly objects: readonly S3ObjectNotice[]
   readonly error?: Error
