@@ -53,5 +53,6 @@ describe.runIf(hasRedis)('budget store on a Redis server', () => {
     await expect(store.reserve([account], reservation)).rejects.toThrow(RangeError)
     await expect(store.settle([], reservation, -1n)).rejects.toThrow(RangeError)
     expect(() => redisBudgetStore({ client, timeoutMs: 0 })).toThrow(/timeoutMs is 0/)
+    expect(() => redisBudgetStore({ client, prefix: '{a}' })).toThrow(/prefix is "{a}"/)
   })
 })

@@ -10,8 +10,7 @@ export interface RedisBudgetStoreOptions {
   /** A client of node-redis, ioredis or iovalkey, or another one with the same two methods. */
   readonly client: RedisScripts
   /**
-   * All keys begin with it. What is between its braces, or else the word `budget`, is their hash slot: a reservation
-   * may be for several accounts.
+   * All keys begin with it.
    *
    * @default 'sluice:'
    */
@@ -56,11 +55,15 @@ export function redisBudgetStore({
   timeoutMs = 500,
   now = Date.now,
 }: RedisBudgetStoreOptions): BudgetStore {
+  if (/[{}]/.test(prefix)) {
+    throw new TypeError(`redisBudgetStore: prefix is ${JSON.stringify(prefix)}; braces are for the hash slot`)
+  }
   if (!(timeoutMs > 0)) {
     throw new TypeError(`redisBudgetStore: timeoutMs is ${timeoutMs}; give milliseconds above 0`)
   }
   const run = redisScript(client, budgetScript)
-  const slot = prefix.includes('{') ? prefix : `${prefix}{budget}:`
+  // One slot for all: a reservation may be for several accounts.
+  const slot = `${prefix}{budget}:`
   const keyOf = ({ key }: BudgetAccount) => `${slot}account:${version}:${key}`
 
   async function send(
