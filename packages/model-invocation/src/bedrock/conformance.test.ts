@@ -6,45 +6,18 @@ import {
   InvokeModelWithResponseStreamCommand,
 } from '@aws-sdk/client-bedrock-runtime'
 import { currentScope } from '@sluice/core'
-import { type ProviderFault, type ProviderHarness, providerConformance } from '@sluice/core/testing'
+import { type ProviderHarness, providerConformance } from '@sluice/core/testing'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
-import { type FaultRule, type LocalBedrock, startBedrock } from 'sluice/local'
+import { type LocalBedrock, startBedrock } from 'sluice/local'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { bedrock, guarded } from '../bedrock.ts'
 import { type FamilyBody, families } from '../fixtures/families.ts'
+import { faultRule } from '../fixtures/fault-rules.ts'
 import { retry } from '../retry.ts'
 
 const modelId = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0'
 const prompt = 'The card never came. I have waited for two weeks. Please send another one to my new address.'
 const messages = [{ role: 'user' as const, content: [{ text: prompt }] }]
-
-function faultRule(fault: ProviderFault, head: number): FaultRule {
-  const rules: Record<ProviderFault, FaultRule> = {
-    throttle: { fault: 'throttle' },
-    'daily-throttle': { fault: 'throttle', daily: true },
-    unavailable: { fault: 'error', name: 'ServiceUnavailableException', status: 503 },
-    invalid: { fault: 'error', name: 'ValidationException', status: 400 },
-    denied: { fault: 'error', name: 'AccessDeniedException', status: 403 },
-    refused: { fault: 'refuse' },
-    reset: { fault: 'cut', afterEvents: 0 },
-    slow: { fault: 'slowStart', ms: 600_000 },
-    'stall-before': { fault: 'stall', afterEvents: 0 },
-    'stall-after': { fault: 'stall', afterEvents: head + 2 },
-    'cut-before': { fault: 'cut', afterEvents: head },
-    'cut-after': { fault: 'cut', afterEvents: head + 2 },
-    'truncate-before': { fault: 'truncate', afterEvents: head },
-    'truncate-after': { fault: 'truncate', afterEvents: head + 2 },
-    'throttle-in-stream-before': { fault: 'streamException', name: 'throttlingException', afterEvents: head },
-    'throttle-in-stream-after': {
-      fault: 'streamException',
-      name: 'throttlingException',
-      afterEvents: head + 2,
-    },
-    'garbage-after': { fault: 'garbage', afterEvents: head + 2 },
-    'unknown-event': { fault: 'unknownEvent', afterEvents: head + 1 },
-  }
-  return rules[fault]
-}
 
 function newClient(endpoint: LocalBedrock, protocol: 'h2' | 'http1'): BedrockRuntimeClient {
   return guarded(
@@ -178,7 +151,7 @@ for (const way of ways) {
       // Over HTTP/1.1 the connection is dropped, and nothing says that the request was not looked at.
       without: way.protocol === 'http1' ? ['refused'] : [],
       fail: (fault, times) =>
-        endpoint.setFaults(fault ? [{ ...faultRule(fault, head), ...(times && { first: times }) }] : []),
+        endpoint.setFaults(fault ? [{ ...faultRule(fault, head, {}), ...(times && { first: times }) }] : []),
       call: (options) => way.call(client, options),
       counters: () => endpoint.counters(),
       reset: () => endpoint.reset(),

@@ -7,40 +7,21 @@ import { currentScope, type Scope } from '@sluice/core'
 import { type ProviderFault, type ProviderHarness, providerConformance } from '@sluice/core/testing'
 import { type FaultRule, type LocalSageMaker, startSageMaker } from 'sluice/local'
 import { afterAll, beforeAll, describe, test } from 'vitest'
+import { faultRule } from '../fixtures/fault-rules.ts'
 import { retry } from '../retry.ts'
 import { chat, guarded, type SageMakerModel, sagemaker, tgi } from '../sagemaker.ts'
 
 const prompt = 'The card never came. I have waited for two weeks. Please send another one to my new address.'
 
-function faultRule(fault: ProviderFault, head: number): FaultRule {
-  const rules: Partial<Record<ProviderFault, FaultRule>> = {
-    throttle: { fault: 'throttle' },
-    unavailable: { fault: 'error', name: 'ServiceUnavailable', status: 503 },
-    invalid: { fault: 'error', name: 'ValidationError', status: 400 },
-    denied: { fault: 'error', name: 'AccessDeniedException', status: 403 },
-    reset: { fault: 'cut', afterEvents: 0 },
-    slow: { fault: 'slowStart', ms: 600_000 },
-    'stall-before': { fault: 'stall', afterEvents: 0 },
-    'stall-after': { fault: 'stall', afterEvents: head + 2 },
-    'cut-before': { fault: 'cut', afterEvents: head },
-    'cut-after': { fault: 'cut', afterEvents: head + 2 },
-    'truncate-before': { fault: 'truncate', afterEvents: head },
-    'truncate-after': { fault: 'truncate', afterEvents: head + 2 },
-    'throttle-in-stream-before': {
-      fault: 'streamException',
-      name: 'InternalStreamFailure',
-      afterEvents: head,
-    },
-    'throttle-in-stream-after': {
-      fault: 'streamException',
-      name: 'ModelStreamError',
-      errorCode: 'StreamBroken',
-      afterEvents: head + 2,
-    },
-    'garbage-after': { fault: 'garbage', afterEvents: head + 2 },
-    'unknown-event': { fault: 'unknownEvent', afterEvents: head + 1 },
-  }
-  return rules[fault] as FaultRule
+const ownWords: Partial<Record<ProviderFault, FaultRule>> = {
+  unavailable: { fault: 'error', name: 'ServiceUnavailable', status: 503 },
+  invalid: { fault: 'error', name: 'ValidationError', status: 400 },
+  'throttle-in-stream-before': { fault: 'streamException', name: 'InternalStreamFailure' },
+  'throttle-in-stream-after': {
+    fault: 'streamException',
+    name: 'ModelStreamError',
+    errorCode: 'StreamBroken',
+  },
 }
 
 interface Way {
@@ -145,7 +126,9 @@ for (const way of [...guardedWays, ...modelWays]) {
       // SageMaker has no quota of a day, and over HTTP/1.1 nothing says that a request was not looked at.
       without: ['daily-throttle', 'refused'],
       fail: (fault, times) =>
-        endpoint.setFaults(fault ? [{ ...faultRule(fault, way.head), ...(times && { first: times }) }] : []),
+        endpoint.setFaults(
+          fault ? [{ ...faultRule(fault, way.head, ownWords), ...(times && { first: times }) }] : [],
+        ),
       call: (options) => way.call(client, options),
       counters: () => endpoint.counters(),
       reset: () => endpoint.reset(),

@@ -1,8 +1,8 @@
 /** A service of the local cloud whose operations are JSON in, JSON out: account, faults and errors are the same for all. */
-import { randomUUID } from 'node:crypto'
 import { sendWhole } from './bedrock/answer.ts'
 import { type Clock, seededRandom, systemClock } from './bedrock/clock.ts'
 import { type Account, type Counters, openAccount } from './bedrock/counters.ts'
+import { openEntry } from './bedrock/entry.ts'
 import type { Exchange } from './bedrock/exchange.ts'
 import { fail } from './bedrock/failure.ts'
 import { type FaultRule, faultRules } from './bedrock/faults.ts'
@@ -59,20 +59,10 @@ export function jsonService(
       unreadable = error
     }
     const at = clock.now()
-    const entry = account.request({
-      id: randomUUID(),
+    const entry = openEntry(account, exchange, {
       at,
       modelId: call?.subject ?? '',
       operation: call?.operation ?? 'unknown',
-      transport: exchange.transport,
-      status: 0,
-      outcome: '',
-      inputTokens: 0,
-      cacheReadTokens: 0,
-      cacheWriteTokens: 0,
-      outputTokens: 0,
-      aborted: false,
-      totalMs: 0,
     })
     const { record } = entry
     const head = (headers: Record<string, string>) => {

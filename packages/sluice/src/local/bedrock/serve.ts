@@ -1,8 +1,8 @@
 /** The path of a request: read, admit, perhaps break, answer, account. */
-import { randomUUID } from 'node:crypto'
 import { answerStream, answerWhole, sendWhole } from './answer.ts'
 import type { Clock } from './clock.ts'
 import type { Account, RequestEntry } from './counters.ts'
+import { openEntry } from './entry.ts'
 import type { Exchange } from './exchange.ts'
 import { fail } from './failure.ts'
 import type { Faults } from './faults.ts'
@@ -37,23 +37,11 @@ const REFUSALS = { requests: TOO_MANY_REQUESTS, tokens: TOO_MANY_TOKENS, daily: 
 export async function serve(service: Service, exchange: Exchange): Promise<void> {
   const at = service.clock.now()
   const route = routeOf(exchange)
-  const entry = service.account.request({
-    id: randomUUID(),
+  const entry = openEntry(service.account, exchange, {
     at,
     modelId: route?.modelId ?? '',
     operation: route?.operation ?? 'unknown',
-    transport: exchange.transport,
-    status: 0,
-    outcome: '',
-    inputTokens: 0,
-    cacheReadTokens: 0,
-    cacheWriteTokens: 0,
-    outputTokens: 0,
-    aborted: false,
-    totalMs: 0,
   })
-  const attempt = /attempt=(\d+)/.exec(String(exchange.headers['amz-sdk-request'] ?? ''))
-  if (attempt) entry.record.sdkAttempt = Number(attempt[1])
   let outcome: string
   try {
     const body = await exchange.body(BODY_LIMIT_BYTES)

@@ -1,5 +1,6 @@
 /** The routes of the runtime: which endpoint is meant, and whether it can answer. */
 import type { RequestEntry } from '../bedrock/counters.ts'
+import { openEntry } from '../bedrock/entry.ts'
 import type { Exchange } from '../bedrock/exchange.ts'
 import { ServiceError } from '../bedrock/service-error.ts'
 import { strike } from '../bedrock/strike.ts'
@@ -7,7 +8,7 @@ import { localAccountId } from '../lambda/environment.ts'
 import { type AsyncPorts, acceptAsync } from './async-inference.ts'
 import type { Container } from './containers.ts'
 import type { EndpointDefinition } from './endpoint.ts'
-import { answer, entryOf, type Runtime, refuse } from './serve.ts'
+import { answer, type Runtime, refuse } from './serve.ts'
 
 /** @internal */
 export interface InvocationPorts extends AsyncPorts {
@@ -24,7 +25,7 @@ export function invocations(runtime: Runtime, ports: InvocationPorts): (exchange
     const at = runtime.clock.now()
     const [, modelId = '', asked] = /^\/endpoints\/([\w-]+)\/([\w-]+)$/.exec(exchange.path) ?? []
     const route = isRoute(asked) && exchange.method === 'POST' ? asked : undefined
-    const entry = entryOf(runtime, exchange, { modelId, operation: route ?? 'unknown' })
+    const entry = openEntry(runtime.account, exchange, { at, modelId, operation: route ?? 'unknown' })
     let outcome: string
     try {
       const body = await exchange.body(bodyLimitBytes)

@@ -1,8 +1,7 @@
 /** The runtime of SageMaker: the path of one invocation of an endpoint. */
-import { randomUUID } from 'node:crypto'
 import { answerStream, answerWhole } from '../bedrock/answer.ts'
 import type { Clock } from '../bedrock/clock.ts'
-import type { Account, RequestEntry, RequestRecord } from '../bedrock/counters.ts'
+import type { Account, RequestEntry } from '../bedrock/counters.ts'
 import type { AnswerStream, Dialect } from '../bedrock/dialect.ts'
 import { bytesFrame } from '../bedrock/event-stream.ts'
 import type { Exchange } from '../bedrock/exchange.ts'
@@ -38,32 +37,6 @@ export interface Invocation {
 }
 
 const noPrompt: PromptTokens = { inputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0, cacheWrites: [] }
-
-/** @internal Opens the record of a request. */
-export function entryOf(
-  { account, clock }: Runtime,
-  { transport, headers }: Exchange,
-  { modelId, operation }: Pick<RequestRecord, 'modelId' | 'operation'>,
-): RequestEntry {
-  const entry = account.request({
-    id: randomUUID(),
-    at: clock.now(),
-    modelId,
-    operation,
-    transport,
-    status: 0,
-    outcome: '',
-    inputTokens: 0,
-    cacheReadTokens: 0,
-    cacheWriteTokens: 0,
-    outputTokens: 0,
-    aborted: false,
-    totalMs: 0,
-  })
-  const attempt = /attempt=(\d+)/.exec(String(headers['amz-sdk-request'] ?? ''))
-  if (attempt) entry.record.sdkAttempt = Number(attempt[1])
-  return entry
-}
 
 /** @internal Answers an invocation. Tells the outcome. @throws ServiceError what is answered instead */
 export async function answer(runtime: Runtime, invocation: Invocation): Promise<string> {
