@@ -38,6 +38,7 @@ export async function responseOf<Event>(
   const context = request.context as Context
   const chosen: Delivery = typeof delivery === 'function' ? delivery(event) : delivery
   const streams = chosen === 'stream'
+  const key = cancel?.key(event)
   const { clock } = scope
   const encoder = chosen === 'json' ? jsonEncoder() : encoders[format](scope.id)
   const reader = partReader()
@@ -50,7 +51,7 @@ export async function responseOf<Event>(
     return { usage, ...(tally.estimated && { estimated: true }), ...(paid !== undefined && { cost: paid }) }
   }
 
-  const { readable, stop } = streamBody({
+  const { readable, stop, abandon } = streamBody({
     source: found.source,
     reader,
     encoder,
@@ -82,14 +83,16 @@ export async function responseOf<Event>(
     },
   })
 
+  // A response that nobody takes, because a hook after this one failed or answered otherwise, is over with its invocation.
+  scope.onEnd(abandon)
   const withinMs = Math.min(maxDurationMs, remainingMs(context) - lastWordsMs)
-  if (withinMs < Infinity) {
+  // The longest that a timer can wait.
+  if (withinMs < 2 ** 31) {
     sleep(clock, Math.max(0, withinMs), watching.signal).then(
       () => stop(tooLate()),
       () => {},
     )
   }
-  const key = cancel?.key(event)
   if (cancel && key !== undefined) void watchCancel(cancel, key, clock, watching.signal, stop)
 
   const response = {
@@ -147,8 +150,17 @@ function remainingMs(context: Partial<Context> & { readonly lambdaContext?: Cont
   return lambda?.getRemainingTimeInMillis?.() ?? Infinity
 }
 
-function meteredCost(context: Context): unknown {
-  return (context as { readonly cost?: { readonly costUsd?: unknown } }).cost?.costUsd
+/** What a meter has left on the context: nothing rather than a sum in which something is missing. */
+async function meteredCost(context: Context): Promise<unknown> {
+  const { cost } = context as { readonly cost?: Metered }
+  await cost?.settled?.()
+  return cost?.unpriced ? undefined : cost?.costUsd
+}
+
+interface Metered {
+  readonly costUsd?: unknown
+  readonly unpriced?: number
+  settled?(): Promise<void>
 }
 
 /** Undefined when it fails, takes too long or is nothing that JSON could carry: the last event must come. */

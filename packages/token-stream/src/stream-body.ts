@@ -26,6 +26,8 @@ export interface StreamBody {
   readonly readable: Readable
   /** Ends the stream with the words for this failure. */
   stop(failure: unknown): void
+  /** Leaves the source, if it has not come to its end: nobody will read this body. */
+  abandon(): void
 }
 
 export function streamBody({
@@ -169,6 +171,10 @@ export function streamBody({
     if (!over) finish(failure)
   }
 
+  function abandon(): void {
+    if (!over) readable.destroy()
+  }
+
   function finish(failure: unknown): void {
     close(failure)
     conclude(failure)
@@ -190,7 +196,7 @@ export function streamBody({
     const sinceMs = clock.now()
     cancelHeartbeat = clock.after(heartbeatMs, () => beat(sinceMs, heartbeat))
   }
-  return { readable, stop }
+  return { readable, stop, abandon }
 }
 
 /** Of the event loop: to close the stream, to write that down, to send it; and some more. */

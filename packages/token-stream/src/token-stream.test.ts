@@ -321,6 +321,30 @@ describe('a streamed answer', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test('that nobody takes, because a later hook failed, is left with its invocation', async () => {
+    const clock = fakeClock()
+    let left = false
+    async function* waiting() {
+      try {
+        yield 'a'
+        await new Promise(() => {})
+      } finally {
+        left = true
+      }
+    }
+    const source = waiting()
+    await source.next()
+    const handler = middy()
+      .after(() => {
+        throw new RangeError('of the hook')
+      })
+      .use(tokenStream({ delivery: 'stream', maxDurationMs: 60_000, clock }))
+      .handler(() => source)
+    await expect(handler({}, { awsRequestId: 'n' } as never)).rejects.toThrow('of the hook')
+    await clock.advance(0)
+    expect([left, clock.pending]).toEqual([true, 0])
+  })
+
   test('that is over stops what its generator is waiting for, before it says what that took', async () => {
     const clock = fakeClock()
     const { client, endpoint } = await startClient({ faults: [{ fault: 'stall', afterEvents: 4 }] })
@@ -340,6 +364,13 @@ describe('a streamed answer', () => {
 
   test.for<[string, TokenStreamOptions, object, object]>([
     ['what a meter left on the context', {}, { cost: { costUsd: '0.0012' } }, { cost: '0.0012' }],
+    [
+      'what it leaves in a while',
+      {},
+      { cost: { costUsd: '0.0012', unpriced: 0, settled: () => Promise.resolve() } },
+      { cost: '0.0012' },
+    ],
+    ['nothing where a part has no price', {}, { cost: { costUsd: '0.0012', unpriced: 1 } }, {}],
     ['an option', { cost: () => 0.5 }, {}, { cost: 0.5 }],
     ['a promise', { cost: async () => ({ usd: 1 }) }, {}, { cost: { usd: 1 } }],
     ['one that fails', { cost: () => Promise.reject(new Error('no')) }, {}, {}],

@@ -61,9 +61,9 @@ export interface TokenStreamOptions<Event = unknown> {
   /** Lets a reader stop the stream: see `cancelStream()`. */
   readonly cancel?: CancelOptions<Event>
   /**
-   * What the stream has cost, for its last event. It is awaited.
+   * What the stream has cost, for its last event. It is awaited for a second.
    *
-   * @default `context.cost.costUsd`, where a meter has left it
+   * @default `context.cost.costUsd`, where `costMeter()` has left it and every call has a price
    */
   readonly cost?: (context: Context) => unknown
   /** Headers of the response, beside those of the format. */
