@@ -57,8 +57,11 @@ export function costOf(
 }
 
 /**
- * The most that one attempt at a request is expected to cost: its estimated prompt and all of its `maxTokens`. For
- * reservations; what it has cost in the end is told by the meter.
+ * The most that one attempt at a request is expected to cost: its estimated prompt, should all of it be written to the
+ * prompt cache where that is dearer, and all of its `maxTokens`. For reservations; what it has cost in the end is told by
+ * the meter.
+ *
+ * @param at `serviceMs` is the longest that the provider may work on it, for prices by the hour. Default: 0
  *
  * @example
  * ```ts
@@ -75,16 +78,22 @@ export function costOf(
  */
 export function worstCaseOf(
   request: ModelRequest,
-  at: PricedAt,
+  at: PricedAt & { readonly serviceMs?: number },
   catalogue: Catalogue,
 ): Price | { readonly priced: false; readonly reason: 'no_max_tokens' } {
-  if (request.maxTokens === undefined) return { priced: false, reason: 'no_max_tokens' }
-  const usage = {
-    ...noUsage,
-    inputTokens: request.estimatedInputTokens,
-    outputTokens: request.maxTokens,
+  const { estimatedInputTokens, maxTokens: outputTokens } = request
+  if (outputTokens === undefined) return { priced: false, reason: 'no_max_tokens' }
+  const { serviceMs } = at
+  const priceIn = (bucket: keyof Usage) => {
+    const usage = { ...noUsage, outputTokens, [bucket]: estimatedInputTokens }
+    return priceUsage(request, usage, serviceMs === undefined ? {} : { serviceMs }, at, catalogue)
   }
-  return priceUsage(request, usage, {}, at, catalogue)
+  let worst = priceIn('inputTokens')
+  for (const bucket of ['cacheWrite5mTokens', 'cacheWrite1hTokens'] as const) {
+    const price = priceIn(bucket)
+    if (worst.priced && price.priced && price.picoUsd > worst.picoUsd) worst = price
+  }
+  return worst
 }
 
 function priceUsage(

@@ -1,5 +1,11 @@
 /** Middy middleware that turns the usage of model calls into money, and keeps budgets. */
 
+export { type BudgetOptions, budget } from './budget/budget.ts'
+export { BudgetExceededError, type BudgetReason } from './budget/budget-exceeded-error.ts'
+export type { BudgetAmount, BudgetLimit } from './budget/limit.ts'
+export type { BudgetMode, BudgetModeReader } from './budget/mode.ts'
+export type { BudgetPeriod } from './budget/period.ts'
+export type { BudgetRecord } from './budget/record.ts'
 export {
   type Cost,
   costOf,
