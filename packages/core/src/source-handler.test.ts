@@ -1,8 +1,9 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { SluiceError } from './errors.ts'
-import { currentScope } from './scope.ts'
+import { currentScope, runInScope } from './scope.ts'
 import { outcomesById, type RecordOutcome, type Source } from './source.ts'
 import { answerSoFar, type RecordContext, sourceHandler } from './source-handler.ts'
+import { fakeClock } from './testing/fake-clock.ts'
 
 interface Batch {
   readonly items: readonly string[]
@@ -117,6 +118,19 @@ describe('sourceHandler', () => {
     expect(answerSoFar(orders, event)).not.toEqual({ response: await answer })
     expect(answerSoFar(orders, event)).toEqual({ response: { a: 'fulfilled', b: 'fulfilled' } })
     expect(answerSoFar(orders, null as never)).toBeUndefined()
+  })
+
+  test('has time where there is no deadline, or one that is far off, and leaves no timer behind', async () => {
+    const clock = fakeClock()
+    for (const deadlineMs of [undefined, clock.now() + 2 ** 40, clock.now() + 60_000]) {
+      await runInScope({ clock, deadlineMs }, async () => {
+        const handler = sourceHandler(source(), (_value, { signal }) => signal.aborted, quiet)
+        const answer = handler({ items: ['a'] }, {})
+        await clock.advance(1_000)
+        expect(await answer).toEqual({ a: 'fulfilled' })
+      })
+      expect(clock.pending).toBe(0)
+    }
   })
 
   test('ends with the signal of its caller', async () => {

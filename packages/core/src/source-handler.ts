@@ -1,6 +1,6 @@
 /** A handler made of a source and of what is done with each of its records. */
 
-import { type Clock, sleep } from './clock.ts'
+import type { Clock } from './clock.ts'
 import { SluiceError } from './errors.ts'
 import { runInInvocation } from './middleware.ts'
 import type { Scope } from './scope.ts'
@@ -153,15 +153,9 @@ function limits({ clock, deadlineMs }: Scope, reserveMs: number, outer: AbortSig
 
 function limit(clock: Clock, delayMs: number, outer: AbortSignal | undefined) {
   const limit = new AbortController()
-  const over = new AbortController()
-  if (delayMs < Infinity) {
-    sleep(clock, delayMs, over.signal).then(
-      () => limit.abort(noTime()),
-      () => {},
-    )
-  }
-  const signal = outer ? AbortSignal.any([limit.signal, outer]) : limit.signal
-  return { signal, stop: () => over.abort() }
+  // A timer that is asked for more fires at once.
+  const stop = delayMs < 2 ** 31 ? clock.after(delayMs, () => limit.abort(noTime())) : () => {}
+  return { signal: outer ? AbortSignal.any([limit.signal, outer]) : limit.signal, stop }
 }
 
 /** Of the name that the error of a guarded call has. */
