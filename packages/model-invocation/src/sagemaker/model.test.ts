@@ -23,7 +23,7 @@ const local = await startSageMaker({
     own: { container, variants: ['blue', 'green'] },
     parts: { components: { small: 'chat', large: container } },
     many: { targetModels: { 'a.tar.gz': container } },
-    chat: {},
+    chat: { variants: ['blue'] },
     other: {},
     tgi: { container: 'tgi' },
   },
@@ -286,7 +286,7 @@ test('another endpoint stands in: by its name, and as a provider with a client o
   onTestFinished(() => elsewhere.destroy())
   for (const candidates of [['other'], ['parts/small'], [sagemaker('other', { client: elsewhere })]]) {
     await runInScope({ policies: [...once, fallback(candidates)] }, async (scope) => {
-      const model = sagemaker('chat', { client, targetVariant: 'AllTraffic' }).bind(scope)
+      const model = sagemaker('chat', { client, targetVariant: 'blue' }).bind(scope)
       expect((await model.invoke('My card never came. I waited.')).text).toContain('card')
       expect(await (await model.stream('My card never came.')).answer()).toMatchObject({
         text: expect.stringContaining('card'),

@@ -154,12 +154,14 @@ test.each(names)(
   },
 )
 
-test.each(names)(
-  '%s: without its end the answer is broken off, for the model and for the guarded client',
-  async (name) => {
+test.each(names.flatMap((name) => ['a line', 'its middle'].map((within) => [name, within] as const)))(
+  '%s: cut off in %s, the answer is broken off, for the model and for the guarded client',
+  async (name, within) => {
     const { sent: all, adapter } = streams[name] as (typeof streams)[string]
-    // Up to somewhere within the text.
-    sent = all.slice(0, all.indexOf('好') + 1)
+    const middle = all.indexOf('好')
+    // What follows the line is what the stream lacks, and nothing else is wrong with it.
+    const lineEnd = all.lastIndexOf('\n', middle) + 1
+    sent = all.slice(0, within === 'a line' ? middle + 1 : lineEnd)
     chunkBytes = 10
     await runInScope({}, async (scope) => {
       const stream = await sagemaker('recorded', { adapter, client }).bind(scope).stream('x')
