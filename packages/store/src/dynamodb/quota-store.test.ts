@@ -1,5 +1,6 @@
-import { describe, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { memoryItemTable } from '../fixtures/memory-item-table.ts'
+import type { QuotaLimits, QuotaTake } from '../quota-store.ts'
 import { quotaStoreConformance } from '../testing.ts'
 import { reclaimMs } from './quota-holds.ts'
 import { quotaStoreOn } from './quota-store.ts'
@@ -17,4 +18,120 @@ describe('conformance of the planner, on items in memory', () => {
     exact: false,
   }))
   for (const { name, run } of suite) test(name, run)
+})
+
+describe('a ledger', () => {
+  const limits: QuotaLimits = { tokens: { perMinute: 60, burst: 10_000 } }
+
+  /** Sandboxes with clocks that stand still unless they are moved. */
+  function ledger() {
+    const table = memoryItemTable()
+    let nowMs = 1_700_000_000_000
+    return {
+      item: () => table.items.get('key') ?? {},
+      open: () => quotaStoreOn(table, { now: () => nowMs, random: () => 0 }),
+      advance(durationMs: number) {
+        nowMs += durationMs
+      },
+      takeOf: (id: string, tokens: number, more: Partial<QuotaTake> = {}): QuotaTake => ({
+        id,
+        tokens,
+        expectedTokens: tokens,
+        expiresAtMs: nowMs + 60_000,
+        maxWaitMs: 0,
+        tenant: 'one',
+        weight: 1,
+        priority: 'interactive',
+        ...more,
+      }),
+    }
+  }
+
+  test('of many who find a dead holder at the same time, one gives back what it held', async () => {
+    const { open, takeOf, advance } = ledger()
+    await open().update('key', { limits, takes: [takeOf('dead', 8_000, { expectedTokens: 6_000 })] })
+    advance(60_000 + reclaimMs)
+    const all = await Promise.all(Array.from({ length: 20 }, () => open().update('key', { limits })))
+    for (const { view } of all) expect(view.tokens).toBe(10_000 - 6_000 + 60 + reclaimMs / 1_000)
+  })
+
+  test('a holder that comes back after others gave back its hold is charged the rest, once', async () => {
+    const { open, takeOf, advance } = ledger()
+    const [one, other] = [open(), open()]
+    const take = takeOf('late', 8_000, { expectedTokens: 2_000 })
+    await one.update('key', { limits, takes: [take] })
+    advance(60_000 + reclaimMs)
+    await other.update('key', {
+      limits,
+      takes: [takeOf('next', 1_000, { expiresAtMs: Number.MAX_SAFE_INTEGER })],
+    })
+    const settlement = { ...take, usedTokens: 5_000, sent: true }
+    for (let n = 0; n < 2; n++) await one.update('key', { limits, settlements: [settlement] })
+    const { view } = await other.update('key', { limits })
+    expect(view.tokens).toBe(10_000 - 5_000 - 1_000 + 60 + reclaimMs / 1_000)
+  })
+
+  test('what is given back and taken in one operation does not fill the bucket beyond its burst', async () => {
+    const { open, takeOf, advance } = ledger()
+    const store = open()
+    const take = takeOf('a', 5_000)
+    await store.update('key', { limits, takes: [take] })
+    advance(10_000)
+    const settlement = { ...take, usedTokens: 0, sent: false }
+    const change = { limits, settlements: [settlement], takes: [takeOf('b', 4_000)] }
+    expect((await store.update('key', change)).view.tokens).toBe(6_000)
+  })
+
+  test('takes that come together wait one after the other', async () => {
+    const { open, takeOf } = ledger()
+    const takes = ['a', 'b', 'c'].map((id) => takeOf(id, 9_900, { maxWaitMs: 86_400_000 }))
+    const { answers } = await open().update('key', { limits, takes })
+    expect(answers).toMatchObject([
+      { state: 'admitted' },
+      { state: 'waiting', startInMs: 9_800_000 },
+      { state: 'waiting', startInMs: 19_700_000 },
+    ])
+  })
+
+  test('who only watches is counted, and is never in the way of itself', async () => {
+    const { open, takeOf } = ledger()
+    const takes = ['a', 'b'].map((id) => takeOf(id, 12_000, { force: true }))
+    const { answers, view } = await open().update('key', { limits, takes })
+    expect(answers.map(({ state }) => state)).toEqual(['admitted', 'admitted'])
+    expect(view.tokens).toBe(-14_000)
+  })
+
+  test('a rate that is learned to be lower does not give back more than was held', async () => {
+    const { open, takeOf } = ledger()
+    const store = open()
+    const take = takeOf('a', 6_000)
+    await store.update('key', { limits, takes: [take, takeOf('b', 3_000)] })
+    const half: QuotaLimits = { tokens: { perMinute: 30, burst: 5_000 } }
+    const { view } = await store.update('key', {
+      limits: half,
+      settlements: [{ ...take, usedTokens: 0, sent: true }],
+    })
+    // The 3,000 s that are still charged are 1,500 tokens now.
+    expect(view.tokens).toBe(3_500)
+  })
+
+  test('the item of a busy day stays small', async () => {
+    const { open, takeOf, advance, item } = ledger()
+    const fast: QuotaLimits = { tokens: { perMinute: 600_000, burst: 600_000 } }
+    const stores = Array.from({ length: 10 }, () => open())
+    for (let n = 0; n < 3_000; n++) {
+      advance(250)
+      const store = stores[n % 10] as (typeof stores)[number]
+      const take = takeOf(String(n), 4_000, { tenant: `t${n % 10}`, expectedTokens: 1_000 })
+      await store.update('key', { limits: fast, takes: [take] })
+      if (n % 50 > 0) {
+        await store.update('key', { limits: fast, settlements: [{ ...take, usedTokens: 900, sent: true }] })
+      }
+    }
+    // As DynamoDB counts: names in full, numbers by half of their digits and one more.
+    const bytes = Object.entries(item()).map(
+      ([name, value]) => name.length + Math.ceil(String(value).length / 2) + 1,
+    )
+    expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThan(900)
+  })
 })
