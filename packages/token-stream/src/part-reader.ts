@@ -1,6 +1,5 @@
 /** Reads what a handler streams: Converse events, typed parts, strings or bytes. */
 
-import { addUsage, type Usage } from '@sluice/core'
 import type { StreamPart } from './stream-part.ts'
 
 export interface PartReader {
@@ -9,8 +8,6 @@ export interface PartReader {
   /** Whether the stream may end here. An answer of Converse is whole only once the provider has said so. */
   readonly whole: boolean
   readonly stopReason: string | undefined
-  /** Of the calls that told it. */
-  readonly usage: Usage | undefined
   /** Of all text so far. */
   readonly characters: number
 }
@@ -32,15 +29,6 @@ interface ConverseEvent {
   }
   readonly contentBlockStop?: { readonly contentBlockIndex?: number }
   readonly messageStop?: { readonly stopReason?: string }
-  readonly metadata?: { readonly usage?: ConverseUsage }
-}
-
-interface ConverseUsage {
-  readonly inputTokens?: number
-  readonly outputTokens?: number
-  readonly cacheReadInputTokens?: number
-  readonly cacheWriteInputTokens?: number
-  readonly cacheDetails?: readonly { readonly ttl?: string; readonly inputTokens?: number }[]
 }
 
 interface OpenTool {
@@ -54,7 +42,6 @@ export function partReader(): PartReader {
   const decoder = new TextDecoder()
   let whole = true
   let stopReason: string | undefined
-  let usage: Usage | undefined
   let characters = 0
 
   function readEvent(event: ConverseEvent): StreamPart | undefined {
@@ -85,19 +72,10 @@ export function partReader(): PartReader {
       return { type: 'tool', id: tool.id, name: tool.name, input: parsed(tool.input) }
     }
     if (event.messageStart) whole = false
-    if (event.messageStop) {
-      whole = true
-      stopReason = event.messageStop.stopReason
-      return stopReason === undefined ? undefined : { type: 'stop', reason: stopReason }
-    }
-    const told = event.metadata?.usage
-    return told && noted({ type: 'usage', usage: usageOf(told) })
-  }
-
-  function noted(part: StreamPart): StreamPart {
-    if (part.type === 'stop') stopReason = part.reason
-    if (part.type === 'usage') usage = usage ? addUsage(usage, part.usage) : part.usage
-    return part
+    if (!event.messageStop) return undefined
+    whole = true
+    stopReason = event.messageStop.stopReason
+    return undefined
   }
 
   function partOf(item: unknown): StreamPart | undefined {
@@ -105,13 +83,14 @@ export function partReader(): PartReader {
     if (item instanceof Uint8Array) return { type: 'token', text: decoder.decode(item, { stream: true }) }
     if (typeof item !== 'object' || item === null) return undefined
     if (!('type' in item)) return readEvent(item)
-    return partTypes.has(item.type) ? noted(item as StreamPart) : undefined
+    return partTypes.has(item.type) ? (item as StreamPart) : undefined
   }
 
   return {
     read(item) {
       const part = partOf(item)
       if (part?.type === 'token' || part?.type === 'reasoning') characters += part.text.length
+      if (part?.type === 'stop') stopReason = part.reason
       return part
     },
     get characters() {
@@ -123,35 +102,10 @@ export function partReader(): PartReader {
     get stopReason() {
       return stopReason
     },
-    get usage() {
-      return usage
-    },
   }
 }
 
-const partTypes = new Set<unknown>([
-  'token',
-  'reasoning',
-  'tool-start',
-  'tool-input',
-  'tool',
-  'usage',
-  'stop',
-])
-
-/** The buckets of Bedrock in ours. Its `inputTokens` are those that the cache had no part in. */
-function usageOf(told: ConverseUsage): Usage {
-  const write = told.cacheWriteInputTokens ?? 0
-  let write1h = 0
-  for (const { ttl, inputTokens = 0 } of told.cacheDetails ?? []) if (ttl === '1h') write1h += inputTokens
-  return {
-    inputTokens: told.inputTokens ?? 0,
-    outputTokens: told.outputTokens ?? 0,
-    cacheReadTokens: told.cacheReadInputTokens ?? 0,
-    cacheWrite5mTokens: Math.max(0, write - write1h),
-    cacheWrite1hTokens: write1h,
-  }
-}
+const partTypes = new Set<unknown>(['token', 'reasoning', 'tool-start', 'tool-input', 'tool', 'stop'])
 
 /** Cut off by `max_tokens`, the input of a tool is no JSON; it is kept as the text it is. */
 function parsed(input: string): unknown {

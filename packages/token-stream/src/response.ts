@@ -46,12 +46,16 @@ export async function responseOf<Event>(
   const watching = new AbortController()
 
   async function totals(): Promise<StreamTotals> {
-    const usage = tally.usage ?? reader.usage
+    const { usage } = tally
     const paid = await costOf(cost, context)
-    return { usage, ...(tally.estimated && { estimated: true }), ...(paid !== undefined && { cost: paid }) }
+    return {
+      ...(usage && { usage }),
+      ...(tally.estimated && { estimated: true }),
+      ...(paid !== undefined && { cost: paid }),
+    }
   }
 
-  const { readable, stop, abandon } = streamBody({
+  const { readable, add, stop, abandon } = streamBody({
     source: found.source,
     reader,
     encoder,
@@ -72,7 +76,7 @@ export async function responseOf<Event>(
       const failure =
         thrown === undefined && reader.whole
           ? undefined
-          : toFailure(thrown ?? truncated(tally.usage ?? reader.usage ?? noUsage))
+          : toFailure(thrown ?? truncated(tally.usage ?? noUsage))
       if (failure && !streams) throw failure
       const { stopReason } = reader
       if (!failure)
@@ -83,6 +87,7 @@ export async function responseOf<Event>(
     },
   })
 
+  tally.onUsage = (usage) => add({ type: 'usage', usage })
   // A response that nobody takes, because a hook after this one failed or answered otherwise, is over with its invocation.
   scope.onEnd(abandon)
   const withinMs = Math.min(maxDurationMs, remainingMs(context) - lastWordsMs)

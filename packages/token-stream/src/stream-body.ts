@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { CallAbortedError, type Clock, endsItself } from '@sluice/core'
 import type { PartReader } from './part-reader.ts'
-import type { Encoder, StreamEnd } from './stream-part.ts'
+import type { Encoder, StreamEnd, StreamPart, StreamUsage } from './stream-part.ts'
 
 export interface StreamBodyOptions {
   readonly source: AsyncIterable<unknown>
@@ -24,6 +24,8 @@ export interface StreamBodyOptions {
 
 export interface StreamBody {
   readonly readable: Readable
+  /** Writes a part that is not of the source. */
+  add(part: StreamUsage): void
   /** Ends the stream with the words for this failure. */
   stop(failure: unknown): void
   /** Leaves the source, if it has not come to its end: nobody will read this body. */
@@ -101,17 +103,16 @@ export function streamBody({
     if (over) return
     pulling = false
     try {
+      const part = done ? undefined : reader.read(value)
       if (done) finish(undefined)
-      else add(value)
+      else if (part) add(part)
     } catch (failure) {
       stop(failure)
     }
     if (wanted) pull()
   }
 
-  function add(item: unknown): void {
-    const part = reader.read(item)
-    if (!part) return
+  function add(part: StreamPart | StreamUsage): void {
     if (part.type === 'token' || part.type === 'reasoning') {
       if (part.type !== textType) encodeText()
       textType = part.type
@@ -120,6 +121,7 @@ export function streamBody({
       encodeText()
       encoded += encoder.encode(part)
     }
+    if (over) return
     const waiting = encoded.length + text.length
     check(written + waiting)
     // After a pause a token leaves at once. One that follows on the heels of another waits for the next, which then takes
@@ -196,7 +198,7 @@ export function streamBody({
     const sinceMs = clock.now()
     cancelHeartbeat = clock.after(heartbeatMs, () => beat(sinceMs, heartbeat))
   }
-  return { readable, stop, abandon }
+  return { readable, add, stop, abandon }
 }
 
 /** Of the event loop: to close the stream, to write that down, to send it; and some more. */

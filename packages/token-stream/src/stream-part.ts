@@ -14,10 +14,14 @@ export type StreamPart =
   | { readonly type: 'tool-input'; readonly id: string; readonly text: string }
   /** The call of a tool, whole. */
   | { readonly type: 'tool'; readonly id: string; readonly name: string; readonly input: unknown }
-  /** What one model call took. */
-  | { readonly type: 'usage'; readonly usage: Usage }
   /** Why the model stopped: `end_turn`, `max_tokens`, `tool_use`, ... */
   | { readonly type: 'stop'; readonly reason: string }
+
+/** What one attempt of a model call took, as soon as it has ended. */
+export interface StreamUsage {
+  readonly type: 'usage'
+  readonly usage: Usage
+}
 
 /** What the whole stream took. */
 export interface StreamTotals {
@@ -45,5 +49,5 @@ export interface Encoder {
   readonly headers: Readonly<Record<string, string>>
   /** Says nothing, but keeps the connection open; undefined where the format has no such thing. */
   readonly heartbeat?: string
-  encode(part: StreamPart | StreamEnd): string
+  encode(part: StreamPart | StreamUsage | StreamEnd): string
 }

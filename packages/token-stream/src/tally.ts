@@ -7,6 +7,8 @@ export interface Tally {
   readonly policy: AttemptPolicy
   /** Of all attempts that have ended; undefined when there was none. */
   readonly usage: Usage | undefined
+  /** Called with what each attempt took. */
+  onUsage: ((usage: Usage) => void) | undefined
   /** True when a provider did not tell its part of `usage`. */
   readonly estimated: boolean
   /** Up to now, those of open attempts included; undefined when there was none. */
@@ -20,7 +22,8 @@ export function createTally(): Tally {
   let usage: Usage | undefined
   let estimated = false
 
-  return {
+  const tally: Tally = {
+    onUsage: undefined,
     policy: {
       name: 'tokenStream',
       stage: 'meter',
@@ -32,6 +35,7 @@ export function createTally(): Tally {
             open.delete(attempt)
             usage = usage ? addUsage(usage, outcome.usage) : outcome.usage
             estimated ||= outcome.estimated
+            tally.onUsage?.(outcome.usage)
           })
           return next(request, context)
         },
@@ -52,4 +56,5 @@ export function createTally(): Tally {
       for (const attempt of [...open]) attempt.abort(reason)
     },
   }
+  return tally
 }

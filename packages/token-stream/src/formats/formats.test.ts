@@ -1,6 +1,6 @@
 import { DefaultChatTransport, readUIMessageStream, type UIMessage } from 'ai'
 import { describe, expect, test } from 'vitest'
-import type { Encoder, StreamEnd, StreamPart } from '../stream-part.ts'
+import type { Encoder, StreamEnd, StreamPart, StreamUsage } from '../stream-part.ts'
 import { aiSdkEncoder } from './ai-sdk.ts'
 import { jsonEncoder } from './json.ts'
 import { sseEncoder } from './sse.ts'
@@ -14,7 +14,7 @@ const usage = {
   cacheWrite1hTokens: 0,
 }
 
-const parts: readonly StreamPart[] = [
+const parts: readonly (StreamPart | StreamUsage)[] = [
   { type: 'reasoning', text: 'hm' },
   { type: 'token', text: 'Line 1\n' },
   { type: 'token', text: '\u2028"2"' },
@@ -29,7 +29,7 @@ const parts: readonly StreamPart[] = [
 const done: StreamEnd = { type: 'done', stopReason: 'tool_use', usage, cost: '0.0012' }
 const error: StreamEnd = { type: 'error', code: 'throttled', message: 'Broke off.', retryable: true, usage }
 
-function written(encoder: Encoder, ...all: readonly (StreamPart | StreamEnd)[]): string {
+function written(encoder: Encoder, ...all: readonly (StreamPart | StreamUsage | StreamEnd)[]): string {
   return all.map((part) => encoder.encode(part)).join('')
 }
 
