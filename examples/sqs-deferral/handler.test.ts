@@ -1,7 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { letters, startCloud } from './cloud.ts'
 
-test('what the quota does not carry waits in the queue: none is lost, given up or paid for twice', async () => {
+test('what the quota does not carry waits in the queue: none is lost, given up or paid for twice', {
+  timeout: 60_000,
+}, async () => {
   const lines: string[] = []
   const local = await startCloud((line) => lines.push(line))
   onTestFinished(local.close)

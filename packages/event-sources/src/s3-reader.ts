@@ -3,7 +3,7 @@
 import { Readable } from 'node:stream'
 import { arrayBuffer, text } from 'node:stream/consumers'
 import type { S3Client as SdkClient } from '@aws-sdk/client-s3'
-import { InvalidEventError } from '@sluice/core'
+import { abortError, InvalidEventError, SluiceError } from '@sluice/core'
 import type { S3ObjectNotice } from './parse/s3-event.ts'
 import { fieldsOf } from './parse/values.ts'
 import { PayloadTooLargeError } from './payload-too-large-error.ts'
@@ -40,9 +40,7 @@ export function s3Reader(
     const { Body, ContentLength = 0 } = await client
       .send(command, signal ? { abortSignal: signal } : {})
       .catch((error: unknown) => {
-        const { name } = fieldsOf(error)
-        if (name !== 'NoSuchKey' && name !== 'NoSuchVersion') throw error
-        throw new InvalidEventError('The object is gone.', { statusCode: 410, cause: error })
+        throw failureOf(error, signal)
       })
     // In Node it is one.
     const body = Body as Readable
@@ -50,7 +48,7 @@ export function s3Reader(
       body.destroy()
       throw new PayloadTooLargeError('The object', maxBytes)
     }
-    return Readable.from(limited(body, maxBytes), { objectMode: false })
+    return Readable.from(limited(body, maxBytes, signal), { objectMode: false })
   }
 
   return (notice, signal) => {
@@ -66,11 +64,41 @@ export function s3Reader(
 }
 
 /** The length that was told may be that of something else. Leaving the loop destroys the body. */
-async function* limited(body: Readable, maxBytes: number): AsyncGenerator<Uint8Array> {
+async function* limited(
+  body: Readable,
+  maxBytes: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
   let size = 0
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    size += chunk.length
-    if (size > maxBytes) throw new PayloadTooLargeError('The object', maxBytes)
-    yield chunk
+  try {
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      size += chunk.length
+      if (size > maxBytes) throw new PayloadTooLargeError('The object', maxBytes)
+      yield chunk
+    }
+  } catch (error) {
+    throw failureOf(error, signal)
   }
+}
+
+/** As an error of ours, so that nobody takes what S3 fails with for a fault of the object. */
+function failureOf(error: unknown, signal: AbortSignal | undefined): Error {
+  if (SluiceError.is(error)) return error
+  if (signal?.aborted) return abortError(signal)
+  const name = String(fieldsOf(error).name)
+  if (name === 'NoSuchKey' || name === 'NoSuchVersion') {
+    return new InvalidEventError('The object is gone.', { statusCode: 410, cause: error })
+  }
+  if (name === 'AccessDenied') {
+    return new SluiceError("The object may not be read. Allow the function's role s3:GetObject on it.", {
+      code: 'access_denied',
+      cause: error,
+    })
+  }
+  const isMissing = name === 'NoSuchBucket'
+  return new SluiceError(`The object could not be read (${name}).`, {
+    code: isMissing ? 'not_found' : 'unavailable',
+    retryable: !isMissing,
+    cause: error,
+  })
 }
