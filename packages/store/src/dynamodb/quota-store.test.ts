@@ -109,10 +109,10 @@ describe('a ledger', () => {
     const half: QuotaLimits = { tokens: { perMinute: 30, burst: 5_000 } }
     const { view } = await store.update('key', {
       limits: half,
-      settlements: [{ ...take, usedTokens: 0, sent: true }],
+      settlements: [{ ...take, usedTokens: 1_000, sent: true }],
     })
-    // The 3,000 s that are still charged are 1,500 tokens now.
-    expect(view.tokens).toBe(3_500)
+    // The 4,000 s that are still charged are 2,000 tokens now.
+    expect(view.tokens).toBe(3_000)
   })
 
   test('the item of a busy day stays small', async () => {
