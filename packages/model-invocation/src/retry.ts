@@ -12,7 +12,7 @@ export interface RetryOptions {
   /**
    * Which failures are tried again.
    *
-   * @default errors whose `retryable` is true, but no refusal by our own throttle, which has already waited
+   * @default errors whose `retryable` is true, but no refusal by our own throttle, which has already waited, or by a budget
    */
   readonly retryOn?: (error: unknown) => boolean
   /**
@@ -118,8 +118,11 @@ export function retry({
 }
 
 function isRetryable(error: unknown): boolean {
-  return SluiceError.is(error) && error.retryable && error.code !== 'quota_exceeded'
+  return SluiceError.is(error) && error.retryable && !ownRefusals.has(error.code)
 }
+
+/** Of our own throttle, which has already waited, and of budgets, of which time alone makes no more. */
+const ownRefusals: ReadonlySet<string> = new Set(['quota_exceeded', 'budget_exceeded'])
 
 function isThrottle(error: unknown): boolean {
   return SluiceError.is(error) && error.code === 'throttled'
