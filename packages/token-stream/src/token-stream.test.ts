@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
 import { BedrockRuntimeClient, ConverseStreamCommand } from '@aws-sdk/client-bedrock-runtime'
 import middy from '@middy/core'
 import { SluiceError } from '@sluice/core'
@@ -319,6 +321,26 @@ describe('a streamed answer', () => {
     await response()
     await clock.advance(0)
     expect(clock.pending).toBe(0)
+  })
+
+  test('whose response fails stops the model within 100 ms', async () => {
+    const latency = { firstTokenMs: 0, tokensPerSecond: 50, jitter: 0 }
+    const { client, endpoint } = await startClient({ latency })
+    guarded(client)
+    const command = new ConverseStreamCommand({ modelId, messages })
+    const response = await answer(() => client.send(command), { delivery: 'stream' })
+    const body = response.body as unknown as Readable
+    await once(body, 'readable')
+    const before = performance.now()
+    body.on('error', () => {}).destroy(new Error('of the socket'))
+    await endpoint.idle()
+    expect(performance.now() - before).toBeLessThan(100)
+    expect(endpoint.counters().outcomes).toEqual({ aborted: 1 })
+  })
+
+  test('that may last longer than a timer can wait is not over at once', async () => {
+    const { response } = stream(strings('a'), { maxDurationMs: 2 ** 40 })
+    expect((await response()).at(-1)).toEqual({ type: 'done' })
   })
 
   test('that nobody takes, because a later hook failed, is left with its invocation', async () => {
