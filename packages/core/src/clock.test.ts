@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
-import { expect, test } from 'vitest'
-import { abortError, sleep, systemClock } from './clock.ts'
+import { describe, expect, test } from 'vitest'
+import { abortError, sleep, systemClock, untilAborted } from './clock.ts'
 import { ScopeEndedError } from './errors.ts'
 import { fakeClock } from './testing.ts'
 
@@ -72,4 +72,27 @@ test('what is further off than a timer can wait does not come at once', async ()
   await new Promise<void>((resolve) => systemClock.after(20, resolve))
   for (const cancel of cancels) cancel()
   expect(came).toBe(0)
+})
+
+describe('untilAborted', () => {
+  test('is what the work comes to, or the reason of the signal, whichever is first', async () => {
+    const { signal } = new AbortController()
+    expect(await untilAborted(Promise.resolve(5), signal)).toBe(5)
+    await expect(untilAborted(Promise.reject(new RangeError('no')), signal)).rejects.toThrow('no')
+    const controller = new AbortController()
+    const waiting = untilAborted(new Promise(() => {}), controller.signal)
+    controller.abort(new RangeError('why'))
+    await expect(waiting).rejects.toMatchObject({ name: 'AbortError', cause: { message: 'why' } })
+    await expect(untilAborted(Promise.resolve(5), controller.signal)).rejects.toMatchObject({
+      name: 'AbortError',
+    })
+  })
+
+  test('work that fails after it was left disturbs nobody', async () => {
+    const late = Promise.withResolvers<never>()
+    const left = untilAborted(late.promise, AbortSignal.abort())
+    await expect(left).rejects.toMatchObject({ name: 'AbortError' })
+    late.reject(new Error('late'))
+    await new Promise(setImmediate)
+  })
 })

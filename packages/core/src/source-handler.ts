@@ -153,8 +153,7 @@ function limits({ clock, deadlineMs }: Scope, reserveMs: number, outer: AbortSig
 
 function limit(clock: Clock, delayMs: number, outer: AbortSignal | undefined) {
   const limit = new AbortController()
-  // A timer that is asked for more fires at once.
-  const stop = delayMs < 2 ** 31 ? clock.after(delayMs, () => limit.abort(noTime())) : () => {}
+  const stop = clock.after(delayMs, () => limit.abort(noTime()))
   return { signal: outer ? AbortSignal.any([limit.signal, outer]) : limit.signal, stop }
 }
 
