@@ -5,6 +5,7 @@ import {
   type ReceiveMessageCommandOutput,
   type SQSClient,
 } from '@aws-sdk/client-sqs'
+import { seededRandom } from './bedrock/clock.ts'
 import type { InvokeResult, LocalFunction } from './lambda/function.ts'
 import { sqsEvent } from './sqs-event.ts'
 
@@ -17,12 +18,16 @@ export interface EventSourceMappingOptions {
   readonly maximumConcurrency?: number
   /** Take `batchItemFailures` out of the answer. Without it an answer means that every record is done. @default false */
   readonly reportBatchItemFailures?: boolean
+  /** Share of the messages, from 0 to 1, that come a second time soon, as delivery is at least once. @default 0 */
+  readonly duplicateShare?: number
 }
 
 /** What happened to the batches so far. */
 export interface EventSourceMappingCounters {
   readonly events: number
   readonly records: number
+  /** Second deliveries among them. */
+  readonly duplicates: number
   /** Deleted from the queue. */
   readonly succeeded: number
   /** Left to the visibility time-out, by partial failures and by failed events. */
@@ -52,10 +57,14 @@ export function startEventSourceMapping(
     windowMs = 0,
     maximumConcurrency = Math.min(5, target.capacity),
     reportBatchItemFailures = false,
+    duplicateShare = 0,
   }: EventSourceMappingOptions,
 ): EventSourceMapping {
   const stop = new AbortController()
-  const counters = { events: 0, records: 0, succeeded: 0, failed: 0, failedEvents: 0 }
+  const random = seededRandom(1)
+  /** Delivered once, and still to be delivered again. */
+  const twice: Message[] = []
+  const counters = { events: 0, records: 0, duplicates: 0, succeeded: 0, failed: 0, failedEvents: 0 }
 
   async function receive(maxMessages: number, waitSeconds: number): Promise<Message[]> {
     const command = new ReceiveMessageCommand({
@@ -68,11 +77,15 @@ export function startEventSourceMapping(
     const { Messages = [] }: ReceiveMessageCommandOutput = await sqs.send(command, {
       abortSignal: stop.signal,
     })
+    twice.push(...Messages.filter(() => random() < duplicateShare))
     return Messages
   }
 
   async function collectBatch(): Promise<Message[]> {
-    const batch = await receive(batchSize, 20)
+    const batch = twice.splice(0, batchSize)
+    counters.duplicates += batch.length
+    if (batch.length > 0) return batch
+    batch.push(...(await receive(batchSize, 20)))
     const closesAt = performance.now() + windowMs
     while (batch.length > 0 && batch.length < batchSize) {
       const leftMs = closesAt - performance.now()

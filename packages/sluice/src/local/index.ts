@@ -24,6 +24,7 @@ export type {
 } from './lambda/function.ts'
 export type { FunctionDefinition } from './lambda/function-definition.ts'
 export type { FunctionError, InvocationEnd } from './lambda/invocation.ts'
+export type { SandboxKills, Victim } from './lambda/kills.ts'
 export type { ResponseHead, ResponseStream, WhenReaderLeaves } from './lambda/response-stream.ts'
 export type { SandboxState } from './lambda/sandbox.ts'
 export type { LocalQueue, OutgoingMessage, QueueDefinition } from './queue.ts'

@@ -64,7 +64,14 @@ test('failed records come again, then go to the dead letters; the others are don
   await queue.send(['one', 'fail', 'three'])
   await queue.settled()
   expect(await queue.deadLetters()).toMatchObject([{ body: 'fail' }])
-  expect(queue.counters()).toEqual({ events: 2, records: 4, succeeded: 2, failed: 2, failedEvents: 0 })
+  expect(queue.counters()).toEqual({
+    events: 2,
+    records: 4,
+    duplicates: 0,
+    succeeded: 2,
+    failed: 2,
+    failedEvents: 0,
+  })
   expect(records()[1]).toMatchObject([{ body: 'fail', attributes: { ApproximateReceiveCount: '2' } }])
 })
 
@@ -93,7 +100,14 @@ test.for([
   const { queue } = await startQueueWith('sqs.ts', { ...partial, maxReceiveCount: 1 })
   await queue.send(['one', body])
   await queue.settled()
-  expect(queue.counters()).toEqual({ events: 1, records: 2, succeeded: 2, failed: 0, failedEvents: 0 })
+  expect(queue.counters()).toEqual({
+    events: 1,
+    records: 2,
+    duplicates: 0,
+    succeeded: 2,
+    failed: 0,
+    failedEvents: 0,
+  })
 })
 
 test('without partial responses the answer does not matter, an error does', async () => {
@@ -155,6 +169,22 @@ test('never more events at once than the maximum', async () => {
   meeting.release()
   await queue.settled()
   expect(meeting.mostAtOnce).toBe(2)
+})
+
+test('a duplicate is delivered again, although its message is done', async () => {
+  const meeting = await startMeeting()
+  const { queue } = await startQueueWith('sqs-meeting.ts', {
+    duplicateShare: 1,
+    maximumConcurrency: 1,
+    visibilityTimeoutSeconds: 30,
+  })
+  await queue.send([meeting.url])
+  await meeting.arrived(1)
+  meeting.release()
+  await queue.settled()
+  await meeting.arrived(1)
+  expect(queue.counters()).toMatchObject({ records: 1, duplicates: 1, succeeded: 1 })
+  meeting.release()
 })
 
 test('a FIFO queue keeps the order of a group', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleepFor } from 'node:timers/promises'
 import {
   CreateQueueCommand,
   GetQueueAttributesCommand,
@@ -47,6 +48,8 @@ export interface LocalQueue {
   counters(): EventSourceMappingCounters
   close(): Promise<void>
 }
+
+const looksEveryMs = 20
 
 export async function startQueue(
   key: string,
@@ -118,8 +121,14 @@ export async function startQueue(
         signal?.throwIfAborted()
         while (!(await isEmpty(signal))) {
           await changed.promise
+          // A busy queue changes with every request: looking each time would be most of its work.
+          await sleepFor(looksEveryMs, undefined, signal && { signal })
           changed = Promise.withResolvers<void>()
         }
+      } catch (error) {
+        // The SDK and the timer have words of their own for it.
+        signal?.throwIfAborted()
+        throw error
       } finally {
         changed.promise.catch(() => {})
         storage.changes.off('queue', onChange)
@@ -128,7 +137,14 @@ export async function startQueue(
     },
     deadLetters: async () => (deadLetter ? storage.inspect(deadLetterName) : []),
     counters: () =>
-      mapping?.counters() ?? { events: 0, records: 0, succeeded: 0, failed: 0, failedEvents: 0 },
+      mapping?.counters() ?? {
+        events: 0,
+        records: 0,
+        duplicates: 0,
+        succeeded: 0,
+        failed: 0,
+        failedEvents: 0,
+      },
     async close() {
       await mapping?.close()
     },

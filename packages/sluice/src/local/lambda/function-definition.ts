@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ManagedInstances } from './environment.ts'
+import { checkKills, type SandboxKills } from './kills.ts'
 
 export interface FunctionDefinition {
   /** Path or `file:` URL of the module; a `.ts` file is bundled as for a deployment. */
@@ -23,6 +24,8 @@ export interface FunctionDefinition {
   readonly freeze?: boolean
   /** How long the code outside the handler may take. @default 10000 */
   readonly initTimeoutMs?: number
+  /** Sandboxes that die at work, as some do on Lambda. @default none */
+  readonly kills?: SandboxKills
   /** Extra arguments for Node, for example `['--import', url]`. */
   readonly nodeArguments?: readonly string[]
   /**
@@ -41,6 +44,7 @@ export interface FunctionSettings {
   readonly concurrency: number
   readonly managedInstances: ManagedInstances | undefined
   readonly freeze: boolean
+  readonly kills: SandboxKills | undefined
   /** For Node, the runtime client's entry file last. */
   readonly nodeArguments: readonly string[]
 }
@@ -55,6 +59,7 @@ export function functionSettings(
     concurrency = 10,
     managedInstances,
     freeze = true,
+    kills,
     nodeArguments = [],
     nativeRuntimeClient = process.env.SLUICE_NATIVE_RUNTIME_CLIENT,
   }: FunctionDefinition,
@@ -64,6 +69,7 @@ export function functionSettings(
   for (const [key, value] of Object.entries(positive)) {
     if (!(value > 0)) throw new TypeError(`${option}.${key} must be greater than zero, not ${value}`)
   }
+  if (kills) checkKills(kills, `${option}.kills`)
   return {
     exportName,
     timeoutMs,
@@ -71,6 +77,7 @@ export function functionSettings(
     memoryMb,
     concurrency,
     managedInstances,
+    kills,
     freeze: freeze && !managedInstances && process.platform !== 'win32',
     nodeArguments: [
       // Lambda's own shares, which is why something large fails there and not on a laptop.

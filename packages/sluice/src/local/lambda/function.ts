@@ -2,6 +2,7 @@ import type { Bundler } from './bundle.ts'
 import { localAccountId, localCredentials } from './environment.ts'
 import { type FunctionDefinition, functionSettings } from './function-definition.ts'
 import { createInvocation, type Invocation, type InvocationEnd } from './invocation.ts'
+import { killing } from './kills.ts'
 import { readPayload } from './payload.ts'
 import type { Reaper } from './reaper.ts'
 import { type ResponseStream, readResponseStream, type WhenReaderLeaves } from './response-stream.ts'
@@ -80,12 +81,13 @@ export async function startFunction(
   definition: FunctionDefinition,
   { bundler, reaper, environment, onLog }: FunctionContext,
 ): Promise<LocalFunction> {
-  const { concurrency, exportName, memoryMb, managedInstances, ...settings } = functionSettings(
+  const { concurrency, exportName, memoryMb, managedInstances, kills, ...settings } = functionSettings(
     definition,
     `functions.${name}`,
   )
   const code = await bundler.code(definition.handler, `functions.${name}.handler`)
   const arn = `arn:aws:lambda:${localCredentials.AWS_REGION}:${localAccountId}:function:${name}`
+  const killer = kills && killing(kills)
   let closed = false
 
   const pool = createSandboxPool({
@@ -104,6 +106,7 @@ export async function startFunction(
         },
         functionArn: arn,
         reaper,
+        killer,
         onLog: (text, requestId) => onLog?.({ functionName: name, sandboxId: sandbox.id, requestId, text }),
       })
       return sandbox

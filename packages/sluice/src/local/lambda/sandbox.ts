@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { type SandboxEnvironmentOptions, sandboxEnvironment } from './environment.ts'
 import type { FunctionError, Invocation } from './invocation.ts'
+import type { Killer } from './kills.ts'
 import type { Reaper } from './reaper.ts'
 import { type RuntimeApi, startRuntimeApi } from './runtime-api.ts'
 import { type SandboxProcess, startSandboxProcess } from './sandbox-process.ts'
@@ -18,6 +19,7 @@ export interface SandboxOptions {
   readonly initTimeoutMs: number
   readonly freeze: boolean
   readonly reaper: Reaper
+  readonly killer: Killer | undefined
   /** Called when it can take another invocation, before it is frozen. */
   readonly onVacancy: () => void
   readonly onExit: () => void
@@ -40,6 +42,7 @@ export interface Sandbox {
 interface Running {
   readonly invocation: Invocation
   readonly timer: NodeJS.Timeout
+  readonly spare: (() => void) | undefined
   /** Its answer is complete. */
   answer?: Answer
   /** The connection of its answer broke: what that means depends on whether the process goes on. */
@@ -58,6 +61,7 @@ export function startSandbox({
   initTimeoutMs,
   freeze,
   reaper,
+  killer,
   onVacancy,
   onExit,
   onLog,
@@ -102,7 +106,11 @@ export function startSandbox({
       const { requestId } = invocation
       if (state === 'frozen') runtime?.signal('SIGCONT')
       state = 'busy'
-      running.set(requestId, { invocation, timer: setTimeout(timedOut, timeoutMs, invocation) })
+      running.set(requestId, {
+        invocation,
+        timer: setTimeout(timedOut, timeoutMs, invocation),
+        spare: killer?.begin({ requestId, event: invocation.event }, kill),
+      })
       delivered += 1
       invocation.delivered(delivered === 1)
       api.deliver(invocation.event, {
@@ -161,8 +169,13 @@ export function startSandbox({
     if (state === 'idle' && freeze && runtime?.signal('SIGSTOP')) state = 'frozen'
   }
 
-  function finish(requestId: string, { timer, invocation }: Running, error: FunctionError | undefined): void {
+  function finish(
+    requestId: string,
+    { timer, spare, invocation }: Running,
+    error: FunctionError | undefined,
+  ): void {
     clearTimeout(timer)
+    spare?.()
     running.delete(requestId)
     invocation.end(error)
   }
