@@ -123,7 +123,7 @@ export async function submitBatchJob<Input = BedrockPrompt>(
 
   await writeObject(s3, location, lines(), { ContentType: 'application/jsonl', signal })
   try {
-    const { jobArn = '' } = await client.send(
+    const { jobArn } = await client.send(
       new CreateModelInvocationJobCommand({
         jobName,
         modelId,
@@ -143,7 +143,8 @@ export async function submitBatchJob<Input = BedrockPrompt>(
       }),
       sending,
     )
-    return { jobName, jobArn, records }
+    // A request that is ignored, because its token is known, need not be told what the first one was.
+    return { jobName, jobArn: jobArn ?? (await arnOf(client, jobName, modelId, sending)) ?? '', records }
   } catch (error) {
     if ((error as Error).name !== 'ConflictException') throw toSluiceError(error)
     // The token is forgotten earlier than the job.

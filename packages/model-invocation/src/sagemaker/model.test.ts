@@ -301,6 +301,30 @@ test('another endpoint stands in: by its name, and as a provider with a client o
       `${name} answered`,
     ]),
   )
+  // A guarded client gives what the SDK gives, whoever answers.
+  const ours = guarded(newClient())
+  onTestFinished(() => ours.destroy())
+  await runInScope(
+    { policies: [...once, fallback([sagemaker('other', { client: elsewhere })])] },
+    async () => {
+      const input = {
+        EndpointName: 'chat',
+        Body: Buffer.from('{"messages":[{"role":"user","content":"My card."}],"stream":true}'),
+      }
+      expect((await ours.send(new InvokeEndpointCommand(input))).Body.transformToString()).toContain('card')
+      const { Body = [] } = await ours.send(new InvokeEndpointWithResponseStreamCommand(input))
+      let text = ''
+      for await (const { PayloadPart } of Body) text += Buffer.from(PayloadPart?.Bytes ?? []).toString()
+      expect(text).toMatch(/^data: .*\[DONE\]\n\n$/s)
+      const csvOnly = sagemaker('other', { adapter: csv(), client })
+      const request = {
+        provider: 'sagemaker',
+        operation: 'InvokeEndpointWithResponseStream',
+        payload: input,
+      } as never
+      expect(() => csvOnly.adopt(request)).toThrow('cannot stream')
+    },
+  )
   const foreign = { provider: 'bedrock', operation: 'Converse' } as never
   expect(() => sagemaker('other', { client }).adopt(foreign)).toThrow('cannot take over')
 })

@@ -5,8 +5,7 @@ import {
   type InvokeEndpointCommandInput,
   type InvokeEndpointCommandOutput,
   InvokeEndpointWithResponseStreamCommand,
-  type InvokeEndpointWithResponseStreamCommandInput,
-  type ResponseStream,
+  type InvokeEndpointWithResponseStreamCommandOutput,
   SageMakerRuntimeClient,
 } from '@aws-sdk/client-sagemaker-runtime'
 import {
@@ -15,6 +14,7 @@ import {
   type ModelRequest,
   type Policy,
   type Scope,
+  type Sent,
   SluiceError,
   type Transport,
 } from '@sluice/core'
@@ -33,8 +33,17 @@ import {
 } from './adapter.ts'
 import { type ChatMessage, type ChatPrompt, chat } from './chat.ts'
 import { toSluiceError } from './errors.ts'
-import { type EndpointInput, inputFor, modelIdOf, type OperationName, requestOf } from './operation.ts'
+import {
+  type EndpointInput,
+  inputFor,
+  modelIdOf,
+  type OperationName,
+  requestOf,
+  sentStream,
+  sentWhole,
+} from './operation.ts'
 import { partsOf } from './parts.ts'
+import { checkSettings, inputOf } from './settings.ts'
 import { notePart } from './stream-watcher.ts'
 
 /** What holds for every call of an endpoint. */
@@ -113,33 +122,47 @@ export function sagemaker<Prompt = ChatPrompt, Message = ChatMessage>(
   /** Read once, for the usage; kept for who asked. */
   const answers = new WeakMap<object, AdapterAnswer<Message>>()
 
-  const whole: Transport = {
-    async send({ payload, modelId }, { scope, attempt }) {
-      const command = new InvokeEndpointCommand(payload as InvokeEndpointCommandInput)
-      const output = await insideAttempt(scope, attempt, () => ownClient.send(command))
+  function transportOf<Output extends object>(
+    operation: OperationName,
+    sentOf: (output: Output, modelId: string) => Sent,
+  ): Transport {
+    return {
+      async send({ payload, modelId }, { scope, attempt }) {
+        const input = payload as InvokeEndpointCommandInput
+        const command =
+          operation === 'InvokeEndpoint'
+            ? new InvokeEndpointCommand(input)
+            : new InvokeEndpointWithResponseStreamCommand(input)
+        const output: object = await insideAttempt(scope, attempt, () =>
+          ownClient.send(command as InvokeEndpointCommand),
+        )
+        return sentOf(output as Output, modelId)
+      },
+      toError: toSluiceError,
+      withModel: ({ payload, transport }, modelId) =>
+        requestOf(operation, inputFor(payload as EndpointInput, modelId), transport),
+    }
+  }
+  const adapted: Transports = {
+    InvokeEndpoint: transportOf('InvokeEndpoint', (output: InvokeEndpointCommandOutput, modelId) => {
       const { usage, stopReason } = read(output, modelId)
       return { output, usage, stopReason, outputBytes: output.Body?.byteLength }
-    },
-    toError: toSluiceError,
-    withModel: toModel('InvokeEndpoint'),
-  }
-  const streamed: Transport = {
-    async send({ payload, modelId }, { scope, attempt }) {
-      const command = new InvokeEndpointWithResponseStreamCommand(
-        payload as InvokeEndpointWithResponseStreamCommandInput,
-      )
-      const output = await insideAttempt(scope, attempt, () => ownClient.send(command))
-      const body = output.Body ?? (nothing() satisfies AsyncIterable<ResponseStream>)
-      return {
+    }),
+    InvokeEndpointWithResponseStream: transportOf(
+      'InvokeEndpointWithResponseStream',
+      (output: InvokeEndpointWithResponseStreamCommandOutput, modelId) => ({
         output,
-        events: partsOf(body, streaming(), modelId),
+        events: partsOf(output.Body, streaming(), modelId),
         read: (part, seen) => notePart(part as AnswerPart, seen),
-      }
-    },
-    toError: toSluiceError,
-    withModel: toModel('InvokeEndpointWithResponseStream'),
+      }),
+    ),
   }
-  const transports = { InvokeEndpoint: whole, InvokeEndpointWithResponseStream: streamed }
+  /** For the requests of guarded clients, whose users want what the SDK gives. */
+  const plain: Transports = {
+    InvokeEndpoint: transportOf('InvokeEndpoint', sentWhole),
+    InvokeEndpointWithResponseStream: transportOf('InvokeEndpointWithResponseStream', sentStream),
+  }
+  for (const transport of Object.values(adapted)) adaptedTransports.add(transport)
 
   function read(output: InvokeEndpointCommandOutput, modelId: string): AdapterAnswer<Message> {
     const known = answers.get(output)
@@ -165,10 +188,10 @@ export function sagemaker<Prompt = ChatPrompt, Message = ChatMessage>(
   }
 
   function owns({ transport }: ModelRequest): boolean {
-    return transport === whole || transport === streamed
+    return [adapted, plain].some((transports) => Object.values(transports).includes(transport))
   }
 
-  function adopt({ operation, payload, provider }: ModelRequest): ModelRequest {
+  function adopt({ operation, payload, provider, transport }: ModelRequest): ModelRequest {
     if (provider !== 'sagemaker') {
       throw new SluiceError(`sagemaker() cannot take over ${operation} of ${provider}.`, {
         code: 'invalid_request',
@@ -177,6 +200,8 @@ export function sagemaker<Prompt = ChatPrompt, Message = ChatMessage>(
     }
     const { Body, ContentType, Accept } = payload as EndpointInput
     const name = operation as OperationName
+    if (name === 'InvokeEndpointWithResponseStream') streaming()
+    const transports = adaptedTransports.has(transport) ? adapted : plain
     return requestOf(name, { ...base, Body, ContentType, Accept } as EndpointInput, transports[name])
   }
 
@@ -189,7 +214,7 @@ export function sagemaker<Prompt = ChatPrompt, Message = ChatMessage>(
         Accept: adapter.accept,
         Body: Buffer.from(adapter.write(prompt, others, isStream)),
       }
-      const request = requestOf(operation, input, transports[operation])
+      const request = requestOf(operation, input, adapted[operation])
       return callModel(scope, partial ? { ...request, acceptsPartial: true } : request, { signal, defaults })
     }
 
@@ -221,10 +246,10 @@ export function sagemaker<Prompt = ChatPrompt, Message = ChatMessage>(
   return { modelId, bind, owns, adopt }
 }
 
-function toModel(operation: OperationName): NonNullable<Transport['withModel']> {
-  return ({ payload, transport }, modelId) =>
-    requestOf(operation, inputFor(payload as EndpointInput, modelId), transport)
-}
+type Transports = Readonly<Record<OperationName, Transport>>
+
+/** Those whose events are parts of answers: a provider that stands in for another one has to give the same. */
+const adaptedTransports = new WeakSet<Transport>()
 
 function answerOf<Message>(
   { message, text, stopReason = '', usage }: AdapterAnswer<Message>,
@@ -239,52 +264,5 @@ function told(parts: readonly AnswerPart[]): Omit<AdapterAnswer<unknown>, 'messa
     text: parts.map(({ text = '' }) => text).join(''),
     stopReason: parts.findLast(({ stopReason }) => stopReason !== undefined)?.stopReason,
     usage: parts.findLast(({ usage }) => usage !== undefined)?.usage,
-  }
-}
-
-async function* nothing(): AsyncGenerator<ResponseStream> {}
-
-function inputOf(
-  EndpointName: string,
-  settings: Omit<SageMakerSettings, 'adapter' | 'client'>,
-): Omit<InvokeEndpointCommandInput, 'Body'> {
-  const { inferenceComponent, targetVariant, targetModel, targetContainer, customAttributes } = settings
-  return {
-    EndpointName,
-    ...(inferenceComponent !== undefined && { InferenceComponentName: inferenceComponent }),
-    ...(targetVariant !== undefined && { TargetVariant: targetVariant }),
-    ...(targetModel !== undefined && { TargetModel: targetModel }),
-    ...(targetContainer !== undefined && { TargetContainerHostname: targetContainer }),
-    ...(customAttributes !== undefined && { CustomAttributes: customAttributes }),
-  }
-}
-
-function checkSettings(endpointName: unknown, settings: Omit<SageMakerSettings, 'adapter'>): void {
-  if (typeof endpointName !== 'string' || !/^[a-zA-Z0-9](?:-*[a-zA-Z0-9])*$/.test(endpointName)) {
-    throw new TypeError(
-      `sagemaker: the endpoint is ${JSON.stringify(endpointName)}. Give the name of one, such as "llama-3-8b".`,
-    )
-  }
-  const { maxTokens, temperature, topP, customAttributes, inferenceComponent, targetModel } = settings
-  if (maxTokens !== undefined && !(Number.isInteger(maxTokens) && maxTokens > 0)) {
-    throw new TypeError(
-      `sagemaker: maxTokens is ${String(maxTokens)}. Give a whole number of tokens above 0.`,
-    )
-  }
-  for (const [option, value, most] of [
-    ['temperature', temperature, 2],
-    ['topP', topP, 1],
-  ] as const) {
-    if (value !== undefined && !(typeof value === 'number' && value >= 0 && value <= most)) {
-      throw new TypeError(`sagemaker: ${option} is ${String(value)}. Give a number from 0 to ${most}.`)
-    }
-  }
-  if (customAttributes !== undefined && !/^[\x20-\x7e]{0,1024}$/.test(customAttributes)) {
-    throw new TypeError('sagemaker: customAttributes has to be at most 1024 visible characters of ASCII.')
-  }
-  if (inferenceComponent !== undefined && targetModel !== undefined) {
-    throw new TypeError(
-      'sagemaker: an endpoint has inference components or target models. Give one of the two.',
-    )
   }
 }

@@ -6,7 +6,7 @@ import { type AnswerPart, type StreamAdapter, unreadable } from './adapter.ts'
 import { lineReader } from './lines.ts'
 
 export async function* partsOf(
-  body: AsyncIterable<ResponseStream>,
+  body: AsyncIterable<ResponseStream> | undefined,
   { readLine, marksEnd }: StreamAdapter<unknown>,
   modelId: string,
 ): AsyncGenerator<AnswerPart> {
@@ -20,7 +20,7 @@ export async function* partsOf(
     }
   }
 
-  for await (const { PayloadPart } of body) {
+  for await (const { PayloadPart } of body ?? []) {
     for (const line of lines.push(PayloadPart?.Bytes ?? new Uint8Array())) yield read(line)
   }
   for (const line of lines.end()) yield read(line)

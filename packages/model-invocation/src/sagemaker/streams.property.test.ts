@@ -154,14 +154,16 @@ test.each(names)(
   },
 )
 
-test.each(names.flatMap((name) => ['a line', 'its middle'].map((within) => [name, within] as const)))(
-  '%s: cut off in %s, the answer is broken off, for the model and for the guarded client',
-  async (name, within) => {
+test.each(
+  names.flatMap((name) => ['within a line', 'between two lines'].map((where) => [name, where] as const)),
+)(
+  '%s: cut off %s, the answer is broken off, for the model and for the guarded client',
+  async (name, where) => {
     const { sent: all, adapter } = streams[name] as (typeof streams)[string]
     const middle = all.indexOf('好')
     // What follows the line is what the stream lacks, and nothing else is wrong with it.
     const lineEnd = all.lastIndexOf('\n', middle) + 1
-    sent = all.slice(0, within === 'a line' ? middle + 1 : lineEnd)
+    sent = all.slice(0, where === 'within a line' ? middle + 1 : lineEnd)
     chunkBytes = 10
     await runInScope({}, async (scope) => {
       const stream = await sagemaker('recorded', { adapter, client }).bind(scope).stream('x')
