@@ -23,6 +23,8 @@ import { counterOf, epochOf, shareOf, staleCounters, weightOf } from './quota-sh
 export interface Sight {
   readonly item: Item
   readonly seenAtMs: number
+  /** When it was asked for. */
+  readonly askedAtMs: number
 }
 
 /** A take, in microseconds. */
@@ -72,7 +74,7 @@ function openPart({ priority }: QuotaTake): number {
  * is right for what it is.
  */
 export function planUpdate(
-  { item, seenAtMs }: Sight,
+  { item, seenAtMs, askedAtMs }: Sight,
   { limits, ended, extended, charges }: Work,
   nowMs: number,
 ): Plan {
@@ -102,7 +104,8 @@ export function planUpdate(
   /** One limit has one of two updates: time that passes is not saved up in a bucket that is full. */
   function limitOf(attribute: string, change: number, taken: number): Limit {
     const from = nowMicros + Math.max(0, -change)
-    const idle = (numberOf(view, attribute) ?? 0) < from
+    // Compared with the time at which it was asked for, as conditions are: else slow answers would make it look full.
+    const idle = (numberOf(item, attribute) ?? 0) + (nowMs - askedAtMs) * 1000 < from
     // A full bucket may be given back to: that leaves it full.
     if (taken === 0 && change <= 0) {
       if (change < 0) add(update, attribute, change)

@@ -54,20 +54,26 @@ export function quotaStoreOn(
     signal?.throwIfAborted()
     const { limits, takes = [], belief, mode } = change
     const answers = new Map<string, QuotaAnswer>()
-    let { item, seenAtMs }: Sight = seen.get(key) ?? { item: {}, seenAtMs: 0 }
+    let { item, seenAtMs, askedAtMs }: Sight = seen.get(key) ?? unseen
     let operations = 0
 
-    function look(next: Item): void {
+    function look(next: Item, whenAskedMs: number): void {
       item = next
+      askedAtMs = whenAskedMs
       seenAtMs = clock()
       if (seen.size >= maxSeen) seen.clear()
-      seen.set(key, { item, seenAtMs })
+      seen.set(key, { item, seenAtMs, askedAtMs })
       operations += 1
     }
     async function send(itemUpdate: ItemUpdate, once = false): Promise<boolean> {
+      const whenAskedMs = clock()
       const { done, item: next } = await table.update(key, itemUpdate, once, signal)
-      look(next)
+      look(next, whenAskedMs)
       return done
+    }
+    async function read(): Promise<void> {
+      const whenAskedMs = clock()
+      look(await table.get(key, signal), whenAskedMs)
     }
     async function reclaim(): Promise<void> {
       for (const bucket of lostBuckets(item, clock(), random)) {
@@ -99,15 +105,17 @@ export function quotaStoreOn(
       const nowMs = clock()
       const work: Work = { limits, ended, extended, charges: [] }
       let charges =
-        attempt < maxAttempts ? fitting({ item, seenAtMs }, work, pending.map(chargeOf), nowMs) : []
+        attempt < maxAttempts
+          ? fitting({ item, seenAtMs, askedAtMs }, work, pending.map(chargeOf), nowMs)
+          : []
       if (charges.length + ended.length + extended.length === 0) {
         if (operations > 0) break
         // Nobody is sent away because of what was seen some time ago: if it is still so, the update fails and tells.
         charges = pending.map(chargeOf)
       }
-      const plan = planUpdate({ item, seenAtMs }, { ...work, charges }, nowMs)
+      const plan = planUpdate({ item, seenAtMs, askedAtMs }, { ...work, charges }, nowMs)
       // More than an empty ledger lets in at once, of which some are refused when the item is known.
-      if (!plan.admission) look(await table.get(key, signal))
+      if (!plan.admission) await read()
       else if (await send(plan.update, ended.length > 0)) {
         for (const { take, hold } of charges) holds.add(take, hold)
         for (const answer of answersTo(charges, item, limits, nowMs, holds.meanMs()))
@@ -133,7 +141,7 @@ export function quotaStoreOn(
     }
 
     if (operations === 0 && (again.length > 0 || takes.length === 0)) {
-      look(await table.get(key, signal))
+      await read()
       await reclaim()
     }
     for (const take of again) {
@@ -160,6 +168,8 @@ export function quotaStoreOn(
 
   return { update, open: () => table.open() }
 }
+
+const unseen: Sight = { item: {}, seenAtMs: 0, askedAtMs: 0 }
 
 /** Keys of which one sandbox remembers the items. */
 const maxSeen = 1000
