@@ -211,6 +211,21 @@ test.for([
   expect(chunks.join('')).toContain('broken off')
 })
 
+test('a source that cannot even be left disturbs nobody', async () => {
+  const { chunks, readable } = start({
+    source: {
+      [Symbol.asyncIterator]: () => ({
+        next: () => Promise.reject(new Error('broke')),
+        return() {
+          throw new Error('at once')
+        },
+      }),
+    },
+  })
+  await once(readable, 'end')
+  expect(chunks.join('')).toBe('\n[broken off: broke]')
+})
+
 test('what check() throws ends the stream, with what came until then', async () => {
   const seenBytes: number[] = []
   const { give, chunks, closed, readable } = start({

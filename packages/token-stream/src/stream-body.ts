@@ -69,9 +69,7 @@ export function streamBody({
       pull()
     },
     destroy(error, callback) {
-      close(
-        new CallAbortedError('The response was closed before its end.', { code: 'aborted', cause: error }),
-      )
+      if (!over) close(new CallAbortedError('The response was closed.', { code: 'aborted', cause: error }))
       void end?.()
       callback(error)
     },
@@ -160,13 +158,12 @@ export function streamBody({
   }
 
   function close(failure: unknown): void {
-    if (over) return
     over = true
     cancelFlush?.()
     cancelHeartbeat?.()
     closed(failure)
     // A generator that waits hears of it only when it goes on: what it waits for has been stopped by `closed`.
-    if (failure !== undefined) Promise.resolve(iterator.return?.()).catch(() => {})
+    if (failure !== undefined) (async () => iterator.return?.())().catch(() => {})
   }
 
   function stop(failure: unknown = new Error('undefined was thrown')): void {
@@ -177,6 +174,7 @@ export function streamBody({
     if (!over) readable.destroy()
   }
 
+  /** Called once: every way here has looked at `over`. */
   function finish(failure: unknown): void {
     close(failure)
     conclude(failure)
