@@ -13,6 +13,8 @@ export interface SageMakerAdapter<Prompt, Message> {
   readonly accept: string
   /** The body of a request. */
   write(prompt: Prompt, settings: GenerationSettings, streaming: boolean): string
+  /** The same request with another maximum of output tokens, for a deadline that is near. Absent where there is none. */
+  readonly withMaxTokens?: (body: string, maxTokens: number) => string
   /** Reads a whole answer. What it throws means that the answer is not in this language. */
   read(body: string): AdapterAnswer<Message>
   /** For containers that stream; without it `stream()` refuses. */

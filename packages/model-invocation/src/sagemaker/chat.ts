@@ -50,6 +50,10 @@ export function chat({ model }: ChatOptions = {}): SageMakerAdapter<ChatPrompt, 
         ...(streaming && { stream: true, stream_options: { include_usage: true } }),
       })
     },
+    withMaxTokens(body, maxTokens) {
+      const { max_completion_tokens: _, ...request } = JSON.parse(body) as Record<string, unknown>
+      return JSON.stringify({ ...request, max_tokens: maxTokens })
+    },
     read(body) {
       const answer = JSON.parse(body) as Completion
       refuseErrors(answer)

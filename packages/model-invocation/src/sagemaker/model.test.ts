@@ -3,7 +3,7 @@ import {
   InvokeEndpointWithResponseStreamCommand,
   SageMakerRuntimeClient,
 } from '@aws-sdk/client-sagemaker-runtime'
-import { runInScope, type Scope, type SluiceError } from '@sluice/core'
+import { type CallPolicy, runInScope, type Scope, type SluiceError } from '@sluice/core'
 import { type ContainerAnswer, startSageMaker } from 'sluice/local'
 import { afterAll, afterEach, expect, expectTypeOf, onTestFinished, test } from 'vitest'
 import { recordAttempts, rejection } from '../fixtures/bench.ts'
@@ -327,6 +327,31 @@ test('another endpoint stands in: by its name, and as a provider with a client o
   )
   const foreign = { provider: 'bedrock', operation: 'Converse' } as never
   expect(() => sagemaker('other', { client }).adopt(foreign)).toThrow('cannot take over')
+})
+
+test('a deadline that is near asks for fewer tokens, in the language of the container', async () => {
+  const attempts = recordAttempts()
+  const fewer: CallPolicy = {
+    name: 'fewer',
+    stage: 'deadline',
+    wrap: (next) => (request, context) =>
+      next(request.transport.withMaxTokens?.(request, 3) ?? request, context),
+  }
+  await runInScope({ policies: [...once, fewer] }, async (scope) => {
+    const asked = { messages: [{ role: 'user', content: 'My card never came.' }], max_completion_tokens: 90 }
+    expect(await sagemaker('chat', { client }).bind(scope).invoke(asked)).toMatchObject({
+      stopReason: 'max_tokens',
+    })
+    const stream = await sagemaker('tgi', { adapter: tgi(), maxTokens: 90, client })
+      .bind(scope)
+      .stream('My card never came.')
+    expect(await stream.answer()).toMatchObject({ stopReason: 'max_tokens', usage: { outputTokens: 3 } })
+    answer = { body: '1' }
+    await sagemaker('own', { adapter: csv(), client })
+      .bind(scope)
+      .invoke([[1]])
+  })
+  expect(attempts.map(({ maxTokens }) => maxTokens)).toEqual([3, 3, undefined])
 })
 
 test('equal requests are answered once, also as streams and for guarded clients', async () => {

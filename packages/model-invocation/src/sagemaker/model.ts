@@ -143,19 +143,33 @@ export function sagemaker<Prompt = ChatPrompt, Message = ChatMessage>(
         requestOf(operation, inputFor(payload as EndpointInput, modelId), transport),
     }
   }
+  const { withMaxTokens: limited } = adapter
+  const withMaxTokens: Transport['withMaxTokens'] =
+    limited &&
+    ((request, maxTokens) => {
+      const input = request.payload as EndpointInput
+      const Body = Buffer.from(limited(Buffer.from(input.Body as Uint8Array).toString(), maxTokens))
+      return { ...request, maxTokens, payload: { ...input, Body } }
+    })
   const adapted: Transports = {
-    InvokeEndpoint: transportOf('InvokeEndpoint', (output: InvokeEndpointCommandOutput, modelId) => {
-      const { usage, stopReason } = read(output, modelId)
-      return { output, usage, stopReason, outputBytes: output.Body?.byteLength }
-    }),
-    InvokeEndpointWithResponseStream: transportOf(
-      'InvokeEndpointWithResponseStream',
-      (output: InvokeEndpointWithResponseStreamCommandOutput, modelId) => ({
-        output,
-        events: partsOf(output.Body, streaming(), modelId),
-        read: (part, seen) => notePart(part as AnswerPart, seen),
+    InvokeEndpoint: {
+      ...transportOf('InvokeEndpoint', (output: InvokeEndpointCommandOutput, modelId) => {
+        const { usage, stopReason } = read(output, modelId)
+        return { output, usage, stopReason, outputBytes: output.Body?.byteLength }
       }),
-    ),
+      withMaxTokens,
+    },
+    InvokeEndpointWithResponseStream: {
+      ...transportOf(
+        'InvokeEndpointWithResponseStream',
+        (output: InvokeEndpointWithResponseStreamCommandOutput, modelId) => ({
+          output,
+          events: partsOf(output.Body, streaming(), modelId),
+          read: (part, seen) => notePart(part as AnswerPart, seen),
+        }),
+      ),
+      withMaxTokens,
+    },
   }
   /** For the requests of guarded clients, whose users want what the SDK gives. */
   const plain: Transports = {

@@ -36,6 +36,10 @@ export function tgi(): SageMakerAdapter<TgiPrompt, string> {
         ...(streaming && { stream: true }),
       })
     },
+    withMaxTokens(body, maxTokens) {
+      const request = JSON.parse(body) as TgiRequest
+      return JSON.stringify({ ...request, parameters: { ...request.parameters, max_new_tokens: maxTokens } })
+    },
     read(body) {
       const told = JSON.parse(body) as Generation | readonly Generation[]
       const generation = (Array.isArray(told) ? told[0] : told) as Generation
