@@ -1,0 +1,58 @@
+/** Every fault in every phase, mode and time-out, in sandboxes that are used again and again. */
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { cells, nameOf } from './fault-matrix/cell.ts'
+import { type Lane, type MatrixCloud, startCloud } from './fault-matrix/cloud.ts'
+import { matrixPlans, placeOf } from './fault-matrix/places.ts'
+import { runScenario } from './fault-matrix/run.ts'
+import { allStrikes, healthy, type Scenario, scenariosOf } from './fault-matrix/scenario.ts'
+
+interface Planned {
+  readonly name: string
+  readonly scenario: Scenario
+}
+
+const only = process.env.MATRIX_ONLY
+const planned: Planned[] = cells.flatMap((cell) => {
+  const scenarios = scenariosOf(cell)
+  if (typeof scenarios === 'string') return []
+  return scenarios.map((scenario) => ({
+    name: scenario.name === 'it' ? nameOf(cell) : `${nameOf(cell)}, ${scenario.name}`,
+    scenario,
+  }))
+})
+
+let cloud: MatrixCloud
+const results = new Map<string, readonly string[]>()
+
+async function work(lane: Lane, queue: Planned[]): Promise<void> {
+  for (let next = queue.shift(); next; next = queue.shift()) {
+    const { name, scenario } = next
+    const { wrong } = await runScenario(cloud, lane, scenario)
+    // The same sandbox answers the next event as if nothing had been.
+    const after = await runScenario(cloud, lane, healthy(lane.mode, scenario.place))
+    results.set(name, [...wrong, ...after.wrong.map((what) => `the next event: ${what}`)])
+  }
+}
+
+describe('the matrix', () => {
+  beforeAll(async () => {
+    cloud = await startCloud(matrixPlans, allStrikes())
+    const queues = new Map<string, Planned[]>()
+    for (const each of planned) {
+      if (only && !each.name.includes(only)) continue
+      const place = placeOf(each.scenario)
+      queues.set(place, [...(queues.get(place) ?? []), each])
+    }
+    await Promise.all(
+      matrixPlans.map((plan, index) => work(cloud.lanes[index] as Lane, queues.get(placeOf(plan)) ?? [])),
+    )
+  }, 180_000)
+  afterAll(() => cloud?.close())
+
+  test.for(planned)('$name', ({ name }) => {
+    if (only && !name.includes(only)) return
+    const wrong = results.get(name) ?? ["it was not run"]
+    expect(wrong, wrong.map((each) => `+   "${each}"`).join("\n")).toEqual([])
+  })
+})

@@ -1,0 +1,19 @@
+/** Times and limits that the parts of the matrix share. */
+
+/** Of a function whose calls are ended 900 ms before its end, at 1.5 s. */
+export const quickTimeoutMs = 2_400
+/** Nothing is to be ended here. */
+export const roomyTimeoutMs = 20_000
+/** What hangs outlasts the deadline of the calls of a quick function, and not the function. */
+export const hangMs = 1_750
+/** A stall that ends by itself. */
+export const stallMs = 100
+
+export const pieces = 12
+/** That requests allow. */
+export const maxTokens = 400
+
+/** The name that the words of the second call have. */
+export function sideRun({ run }: { readonly run: string }): string {
+  return `${run}-side`
+}
