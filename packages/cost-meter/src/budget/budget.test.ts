@@ -1,5 +1,5 @@
 import { callModel, ModelError, noUsage, type Policy, type SluiceError, TransportError } from '@sluice/core'
-import { fakeModel } from '@sluice/core/testing'
+import { type FakeScript, fakeModel } from '@sluice/core/testing'
 import { fallback, retry } from '@sluice/model-invocation'
 import { memoryBudgetStore } from '@sluice/store'
 import { describe, expect, test } from 'vitest'
@@ -73,7 +73,7 @@ describe('what is reserved and settled', () => {
     expect(await stateOf()).toEqual({ spent: 0n, reserved: 0n })
   })
 
-  test.each<[string, Parameters<typeof fakeModel>[0], bigint]>([
+  test.each<[string, FakeScript, bigint]>([
     ['refused by the provider: nothing', { error: new ModelError('no', { code: 'access_denied' }) }, 0n],
     [
       'lost on the way: the prompt as estimated and all of maxTokens',
