@@ -51,7 +51,7 @@ test('a guarded client: whole, streamed, left and refused calls are what the met
       await cost.settled()
       return { refusal, atMostUsd: cost.atMostUsd, sent: cost.attempts, shed: cost.shed }
     })
-  const result = await handler({ calls: 20 }, lambdaContext('1'))
+  const result = await handler({ calls: 20 }, lambdaContext('1') as never)
   expect(result.refusal).toBeInstanceOf(BudgetExceededError)
   expect(result.refusal).toMatchObject({
     name: 'BudgetExceededError',
@@ -74,7 +74,7 @@ test('modelInvocation(): a refusal is an answer of HTTP, and no other model is a
     .use(fallback(['us.amazon.nova-lite-v1:0']))
     .use(modelInvocation({ model: bedrock(modelId, { client: newClient(endpoint.url), maxTokens: 40 }) }))
     .handler(async (_event, { model }) => ({ statusCode: 200, body: (await model.invoke(text)).text }))
-  const response = (await handler({ headers: {} }, lambdaContext('1'))) as {
+  const response = (await handler({ headers: {} }, lambdaContext('1') as never)) as {
     statusCode: number
     body: string
   }
@@ -92,7 +92,7 @@ test('a guarded client inside of another one, inside of a model, counts once', a
     .use(budget({ limits, store, region }))
     .use(modelInvocation({ model: bedrock(modelId, { client, maxTokens: 40 }) }))
     .handler(async (_event: unknown, { model }) => (await model.invoke(text)).usage)
-  await handler({}, lambdaContext('1'))
+  await handler({}, lambdaContext('1') as never)
   const { inputTokens, outputTokens } = endpoint.counters()
   expect(await spentIn(store, '')).toBe(BigInt(inputTokens) * 3_300_000n + BigInt(outputTokens) * 16_500_000n)
 })

@@ -154,16 +154,20 @@ export function keepBudget(options: BudgetOptions): (next: AttemptCall) => Attem
   return (next) =>
     async function budget(request, context) {
       const { scope, signal } = context
-      const mode = await modeNow(scope.clock)
+      const mode = await ready(modeNow(scope.clock), signal)
       if (mode === 'off') return next(request, context)
       const budgets = budgetsOf(scope)
       if (budgets.length === 0) return next(request, context)
       const hard = mode === 'enforce' ? budgets.find(({ hard }) => hard !== undefined) : undefined
-      const opening = prices.open(request.modelId)
-      const catalogue = opening instanceof Promise ? await untilAborted(opening, signal) : opening
+      const catalogue = await ready(prices.open(request.modelId), signal)
       const passage = { request, context, mode, budgets, hard, catalogue }
       const worst = worstOf(passage)
       if (worst !== undefined) await enter(passage, worst)
       return next(request, context)
     }
+}
+
+/** Only the first calls of a sandbox have to wait. */
+function ready<Value>(value: Value | Promise<Value>, signal: AbortSignal): Value | Promise<Value> {
+  return value instanceof Promise ? untilAborted(value, signal) : value
 }

@@ -88,7 +88,7 @@ export function openLedger(store: BudgetStore): (reserving: Reserving) => Promis
 
       // Others take a slice that is over as it is: who comes too late for one goes to the next.
       const late = charges.some(
-        ({ budget, span }) => span.older.length > 0 && budget.spanAt(clock.now()) !== span,
+        ({ budget, span }) => span.older.length > 0 && budget.spanAt(clock.now()).id !== span.id,
       )
       if (refusedBy !== undefined || !late) {
         return { standings, refused: refusedBy === undefined ? undefined : standings[refusedBy], settle }
