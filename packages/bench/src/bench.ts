@@ -1,3 +1,5 @@
+import type { ParseArgsConfig } from 'node:util'
+
 export interface BenchOptions {
   rounds: number
   /** Fewer, smaller rounds: shows that the bench works, measures nothing. */
@@ -6,6 +8,8 @@ export interface BenchOptions {
   plain: boolean
   /** Only these arms, beside the baseline; all when left out. */
   arms?: readonly string[]
+  /** Of the bench's own options, those that were given. */
+  values?: Readonly<Record<string, unknown>>
   /** One line of progress for a human. */
   progress(line: string): void
 }
@@ -22,6 +26,10 @@ export interface BenchReport {
 export interface Bench {
   /** One line for `--help`. */
   summary: string
+  /** Options of its own, as `parseArgs` takes them. */
+  options?: NonNullable<ParseArgsConfig['options']>
+  /** What they are, for `--help`. */
+  usage?: string
   run(options: BenchOptions): Promise<BenchReport>
 }
 

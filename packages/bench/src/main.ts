@@ -3,9 +3,10 @@ import { type Bench, UsageError } from './bench.ts'
 import { coldStart } from './cold-start/cold-start.ts'
 import { cost } from './cost/cost.ts'
 import { overhead } from './overhead/overhead.ts'
+import { quota } from './quota/quota.ts'
 import { stream } from './stream/stream.ts'
 
-const benches: Record<string, Bench> = { overhead, 'cold-start': coldStart, cost, stream }
+const benches: Record<string, Bench> = { overhead, 'cold-start': coldStart, cost, stream, quota }
 
 const usage = `Usage: pnpm bench NAME [options]
 
@@ -19,13 +20,19 @@ Options:
   --rounds N      rounds per figure (31; fewer than 31 are not a result)
   --arms A,B      only these arms, beside the baseline
   --plain         overhead: without TLS
-  --help          this text`
+  --help          this text
+
+${Object.values(benches)
+  .flatMap(({ usage: own }) => own ?? [])
+  .join('\n\n')}`
 
 async function main(args: string[]): Promise<number> {
+  const asked = args.find((arg) => Object.hasOwn(benches, arg))
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
     options: {
+      ...(asked === undefined ? {} : benches[asked]?.options),
       json: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       rounds: { type: 'string' },
@@ -50,6 +57,7 @@ async function main(args: string[]): Promise<number> {
     rounds,
     quick: values.quick,
     plain: values.plain,
+    values,
     ...(values.arms === undefined ? {} : { arms: values.arms.split(',') }),
     progress: (line) =>
       console.error(`[${((performance.now() - started) / 1000).toFixed(0).padStart(3)} s] ${line}`),
