@@ -82,7 +82,10 @@ export default defineConfig({
           {
             text: '@sluice/cost-meter',
             link: '/packages/cost-meter',
-            items: [{ text: 'prices', link: '/packages/cost-meter/prices' }],
+            items: [
+              { text: 'prices', link: '/packages/cost-meter/prices' },
+              { text: 'budget', link: '/packages/cost-meter/budget' },
+            ],
           },
           {
             text: '@sluice/event-sources',
