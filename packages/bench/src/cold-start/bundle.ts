@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
+import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { build } from 'esbuild'
+import { build, type Metafile } from 'esbuild'
 
 // Paths in the metafile are relative to it.
 const root = new URL('../../../../', import.meta.url)
@@ -14,11 +15,18 @@ export interface Bundle {
   packages: ReadonlyMap<string, number>
 }
 
-/** Bundles one handler as a Lambda user would: one minified ES module, dead code shaken out, for Node 22. */
+/**
+ * Bundles one handler as a Lambda user would: minified ES modules, dead code shaken out, for Node 22. What is only
+ * loaded on demand (credential providers of the SDK, a catalogue of prices) stands in files of its own and does not
+ * count.
+ */
 export async function bundle(entry: URL, file: string): Promise<Bundle> {
   const { metafile } = await build({
-    entryPoints: [fileURLToPath(entry)],
-    outfile: file,
+    entryPoints: { [basename(file, '.mjs')]: fileURLToPath(entry) },
+    outdir: dirname(file),
+    outExtension: { '.js': '.mjs' },
+    chunkNames: `${basename(file, '.mjs')}-[hash]`,
+    splitting: true,
     absWorkingDir: fileURLToPath(root),
     bundle: true,
     minify: true,
@@ -32,15 +40,31 @@ export async function bundle(entry: URL, file: string): Promise<Bundle> {
     metafile: true,
     logLevel: 'warning',
   })
-  const code = await readFile(file)
+  const outputs = loadedAtOnce(metafile, relative(fileURLToPath(root), file))
   const packages = new Map<string, number>()
-  for (const { inputs } of Object.values(metafile.outputs)) {
-    for (const [input, { bytesInOutput }] of Object.entries(inputs)) {
+  let minifiedBytes = 0
+  let gzipBytes = 0
+  for (const output of outputs) {
+    const code = await readFile(join(fileURLToPath(root), output))
+    minifiedBytes += code.length
+    gzipBytes += gzipSync(code, { level: 9 }).length
+    for (const [input, { bytesInOutput }] of Object.entries(metafile.outputs[output]!.inputs)) {
       const name = packageOf(input)
       packages.set(name, (packages.get(name) ?? 0) + bytesInOutput)
     }
   }
-  return { file, minifiedBytes: code.length, gzipBytes: gzipSync(code, { level: 9 }).length, packages }
+  return { file, minifiedBytes, gzipBytes, packages }
+}
+
+/** A file and all that it imports, but not what it imports on demand. */
+function loadedAtOnce({ outputs }: Metafile, first: string): ReadonlySet<string> {
+  const loaded = new Set([first])
+  for (const each of loaded) {
+    for (const { path, kind } of outputs[each]!.imports) {
+      if (kind === 'import-statement' && path in outputs) loaded.add(path)
+    }
+  }
+  return loaded
 }
 
 /** The npm package that a bundled file belongs to; a workspace package is named after its folder. */

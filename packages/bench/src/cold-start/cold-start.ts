@@ -13,6 +13,8 @@ const handlers = {
   sdk: './handlers/sdk.ts',
   sdkReused: './handlers/sdk-reused.ts',
   sluice: './handlers/sluice.ts',
+  sdkTable: './handlers/sdk-table.ts',
+  sluiceAll: './handlers/sluice-all.ts',
   aiSdk: './handlers/ai-sdk.ts',
   langchain: './handlers/langchain.ts',
 } as const

@@ -24,6 +24,7 @@ export const armModules = {
   sdk: './arms/sdk.ts',
   sdkReused: './arms/sdk-reused.ts',
   sluice: './arms/sluice.ts',
+  sluiceAll: './arms/sluice-all.ts',
   aiSdk: './arms/ai-sdk.ts',
   langchain: './arms/langchain.ts',
 } as const

@@ -45,7 +45,9 @@ export function overheadReport(arms: readonly ArmName[], results: OverheadResult
     text: [
       machine(),
       ...names.map((name) => measureTable(name, arms, results[name])),
-      ...(arms.includes('sluice') ? [goalTable(arms, results)] : []),
+      ...(['sluice', 'sluiceAll'] as const)
+        .filter((arm) => arms.includes(arm))
+        .map((arm) => goalTable(arm, arms, results)),
     ].join('\n\n'),
     json: {
       buffered: cpu(results.buffered),
@@ -77,13 +79,13 @@ function measureTable(name: MeasureName, arms: readonly ArmName[], result: Paire
   )
 }
 
-function goalTable(arms: readonly ArmName[], results: OverheadResults): string {
+function goalTable(ours: ArmName, arms: readonly ArmName[], results: OverheadResults): string {
   const judged = goals.filter(({ other }) => arms.includes(other))
   return table(
-    ['Goal for sluice (upper end of the interval)', 'limit', 'seen', 'verdict'],
+    [`Goal for ${ours} (upper end of the interval)`, 'limit', 'seen', 'verdict'],
     judged.map(({ measure, other, ratio, addedMs }) => {
       const compared = ratio === undefined ? 'difference' : 'ratio'
-      const upper = results[measure][compared]('sluice', other).interval[1]
+      const upper = results[measure][compared](ours, other).interval[1]
       const limit = ratio ?? addedMs ?? Number.NaN
       const name = ratio === undefined ? `${measure}, ms more than ${other}` : `${measure}, times ${other}`
       return [name, limit.toFixed(2), upper.toFixed(3), upper <= limit ? 'met' : 'MISSED']

@@ -4,15 +4,21 @@ import { bedrock } from '@sluice/model-invocation/bedrock'
 import type { Context } from 'aws-lambda'
 import type { Arm, ArmSettings } from '../arm.ts'
 
-/**
- * Sluice with every middleware there is, and one whole Middy invocation for each call: the worst case, as one
- * event often makes several calls.
- */
-export function createArm({ url, region, modelId, prompt, maxTokens }: ArmSettings): Arm {
+/** One whole Middy invocation for each call: the worst case, as one event often makes several calls. */
+export function createArm(settings: ArmSettings): Arm {
+  return middyArm(settings, () => [])
+}
+
+/** The same with other middlewares in front. */
+export function middyArm(
+  { url, region, modelId, prompt, maxTokens }: ArmSettings,
+  others: () => readonly unknown[],
+): Arm {
   // As it stands in every example: without a client of the user's, bedrock() makes its own from the environment.
   process.env.AWS_REGION = region
   process.env.AWS_ENDPOINT_URL_BEDROCK_RUNTIME = url
   const handler = middy<{ onText?: (piece: string) => void }>()
+    .use(others() as middy.MiddlewareObj[])
     .use(modelInvocation({ model: bedrock(modelId, { maxTokens }) }))
     .handler(async ({ onText }, { model }) => {
       if (onText === undefined) return (await model.invoke(prompt)).text
