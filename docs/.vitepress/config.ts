@@ -113,6 +113,7 @@ export default defineConfig({
           { text: 'A state machine', link: '/patterns/step-functions' },
           { text: 'Documents from a bucket', link: '/patterns/s3-documents' },
           { text: 'A day in one job', link: '/patterns/batch-classify' },
+          { text: 'Many sandboxes, one quota', link: '/patterns/shared-quota' },
         ],
       },
       {
@@ -134,6 +135,7 @@ export default defineConfig({
           { text: '@sluice/event-sources', link: '/reference/@sluice/event-sources' },
           { text: '@sluice/store', link: '/reference/@sluice/store' },
           { text: '…/dynamodb', link: '/reference/@sluice/store/dynamodb' },
+          { text: '…/redis', link: '/reference/@sluice/store/redis' },
           { text: '…/testing', link: '/reference/@sluice/store/testing' },
           { text: 'sluice/local', link: '/reference/sluice/local' },
         ],
