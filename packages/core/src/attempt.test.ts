@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import {
   type AttemptPolicy,
   type CallOutcome,
@@ -332,4 +332,40 @@ test('an invocation does not end before the provider can have been told to stop'
     })
     expect({ left, turned, open: model.open }).toEqual({ left, turned: true, open: 0 })
   }
+})
+
+describe('an abort after the last word, while the usage is outstanding', () => {
+  /** Its answer is whole, and then nothing comes any more. */
+  async function* withoutUsage() {
+    yield { text: 'Hello' }
+    yield { stop: 'end_turn' }
+    await new Promise(() => {})
+  }
+
+  test.for(['in a read', 'between two reads'])('%s: the answer stays whole', async (when) => {
+    const { policies, handed } = witnesses()
+    const { transport, ...request } = fakeModel({ pieces: [] }).request({ streaming: true })
+    const send: typeof transport.send = async (...sent) => ({
+      ...(await transport.send(...sent)),
+      events: withoutUsage(),
+    })
+    await runInScope({ policies }, async (scope) => {
+      const controller = new AbortController()
+      const { signal } = controller
+      const { events = [] } = await callModel(
+        scope,
+        { ...request, transport: { ...transport, send } },
+        { signal },
+      )
+      const iterator = (events as AsyncIterable<unknown>)[Symbol.asyncIterator]()
+      expect(await iterator.next()).toMatchObject({ value: { text: 'Hello' } })
+      expect(await iterator.next()).toMatchObject({ value: { stop: 'end_turn' } })
+      const reading = when === 'in a read' ? iterator.next() : undefined
+      controller.abort()
+      expect(await (reading ?? iterator.next())).toEqual({ done: true, value: undefined })
+      expect(await iterator.next()).toEqual({ done: true, value: undefined })
+    })
+    expect(handed.meter).toMatchObject([{ status: 'answered', partial: false, estimated: true }])
+    expect(handed.meter?.[0]?.error).toBeUndefined()
+  })
 })

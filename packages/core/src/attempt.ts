@@ -198,7 +198,9 @@ function openAttempt(request: ModelRequest, context: CallContext): OpenAttempt {
       if (outcome) return
       // Nobody is waiting for a stream that was handed over and is not being read: its scope closes over it.
       const left = attempt.handedOver && !attempt.onAbort && reason.code === 'scope_ended'
-      attempt.end(left ? 'left' : 'failed', reason)
+      // The answer is whole; only what follows it (its usage) is lost.
+      if (seen.complete) attempt.end('answered')
+      else attempt.end(left ? 'left' : 'failed', reason)
       tellProvider(reason)
       attempt.onAbort?.(reason)
     },

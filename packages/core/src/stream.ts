@@ -100,12 +100,21 @@ function watched(
 
   // One promise for each event and no closure: this is the hot path of every streamed token.
   let resolveRead: (step: Step) => void
+  let rejectRead: (error: Error) => void
   let lastRead: Promise<Step> = Promise.resolve(done)
 
-  function startRead(resolve: (step: Step) => void, rejectRead: (error: Error) => void): void {
+  function startRead(resolve: (step: Step) => void, reject: (error: Error) => void): void {
     resolveRead = resolve
-    attempt.onAbort = rejectRead
+    rejectRead = reject
+    attempt.onAbort = onAbort
     source.next().then(onStep, onError)
+  }
+
+  function onAbort(reason: Error): void {
+    // The read is over for its caller, also when the source never hears of the abort.
+    attempt.onAbort = undefined
+    if (attempt.seen.complete) resolveRead(done)
+    else rejectRead(reason)
   }
 
   function onStep(step: IteratorResult<unknown>): void {
@@ -117,13 +126,12 @@ function watched(
   }
 
   function settleRead<Value>(settle: (value: Value) => Step, value: Value): void {
-    const rejectRead = attempt.onAbort
     attempt.onAbort = undefined
     try {
       resolveRead(settle(value))
     } catch (error) {
       // A policy that listens to events may throw as well.
-      rejectRead?.(finished ? (error as Error) : fail(error as Error))
+      rejectRead(finished ? (error as Error) : fail(error as Error))
     }
   }
 
@@ -139,7 +147,7 @@ function watched(
       if (finished) return Promise.resolve(done)
       if (attempt.ended) {
         finished = true
-        return Promise.reject(abortError(attempt.signal))
+        return attempt.seen.complete ? Promise.resolve(done) : Promise.reject(abortError(attempt.signal))
       }
       lastRead = new Promise(startRead)
       return lastRead
