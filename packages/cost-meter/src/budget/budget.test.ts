@@ -114,8 +114,12 @@ describe('what is reserved and settled', () => {
     expect((await stateOf()).spent).toBe(10n * 3_000_000n + 100n * 15_000_000n + actual)
   })
 
-  test('what a quota has refused is given back', async () => {
-    const { call, stateOf } = setUp()
+  test('what a quota has refused is given back, a price per call as well', async () => {
+    const perCall = priceBook({ overrides: { fake: { 'fake.model-v1': { call: 0.01 } } } })
+    const { call, stateOf } = setUp({
+      limits: [{ per: 'tenant', period: 'day', hardUsd: 1 }],
+      prices: perCall,
+    })
     const full: Policy = {
       name: 'quota',
       stage: 'quota',
