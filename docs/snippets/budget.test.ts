@@ -7,7 +7,7 @@ import { callModel, runInScope } from '@sluice/core'
 import { fakeModel } from '@sluice/core/testing'
 import type { BudgetRecord } from '@sluice/cost-meter'
 import { dynamoDBBudgetStore } from '@sluice/store/dynamodb'
-import { type Piece, startLocal } from 'sluice/local'
+import { startLocal } from 'sluice/local'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { hasJava, startDynamoDB } from '../../packages/store/src/fixtures/dynamodb-local.ts'
 
@@ -80,34 +80,4 @@ test('budget-switch.ts: is off where the configuration says so', async () => {
   const record: BudgetRecord = { event: 'warned', mode: 'enforce', modelId: 'm', tenant: 'acme', budget: 'b' }
   channel('sluice:budget').publish(record)
   expect(warn.mock.calls).toMatchObject([[{ event: 'warned', budget: 'b' }]])
-})
-
-test('budget-tools.ts: the loop ends when it has cost too much', async () => {
-  const local = await startLocal({
-    bedrock: {
-      latency: 'none',
-      async *model({ turns }): AsyncGenerator<Piece[]> {
-        const told = turns[2]?.text
-        yield told === undefined
-          ? [{ toolUse: { name: 'opening_hours', toolUseId: 'one' } }, '{"branch":"Station"}']
-          : [`It is open from ${told}.`]
-      },
-    },
-    functions: {
-      it: {
-        handler: new URL('./budget-tools.ts', import.meta.url),
-        timeoutMs: 10_000,
-        environment: { AWS_REGION: 'us-east-1' },
-      },
-    },
-  })
-  onTestFinished(() => local.close())
-  const text = 'When is the station open?'
-  const rich = await local.functions.it.invoke({ text, maxCostUsd: 0.01 })
-  expect(rich.payload).toBe('It is open from 9 to 17.')
-  const poor = await local.functions.it.invoke({ text, maxCostUsd: 0.000001 })
-  expect(poor.error).toMatchObject({
-    errorType: 'ToolLimitError',
-    errorMessage: expect.stringContaining('0.000001 USD'),
-  })
 })
