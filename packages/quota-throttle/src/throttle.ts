@@ -171,7 +171,9 @@ export function openThrottle(options: QuotaThrottleOptions): Throttle {
     // In one moment, so that they make one operation of the store.
     const [learned] = await Promise.all([
       outcome.sent ? lane.learn(outcome.error, demand.tokens) : undefined,
-      admission.settle(used, outcome.sent && !refusedByProvider),
+      // What it refused stays charged: given back, a ledger that is ahead of the provider would stay ahead, and every call
+      // that it lets in too early would be refused. So each refusal takes it back by one call.
+      admission.settle(refusedByProvider ? demand.tokens : used, outcome.sent),
       settleDay?.(used),
     ])
     if (learned) tell(passage, learned)
