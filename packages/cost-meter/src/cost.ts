@@ -81,14 +81,18 @@ export function worstCaseOf(
   at: PricedAt & { readonly serviceMs?: number },
   catalogue: Catalogue,
 ): Price | { readonly priced: false; readonly reason: 'no_max_tokens' } {
-  const { estimatedInputTokens, maxTokens: outputTokens } = request
-  if (outputTokens === undefined) return { priced: false, reason: 'no_max_tokens' }
-  const { serviceMs } = at
-  const priceIn = (bucket: keyof Usage) => {
+  const { estimatedInputTokens, maxTokens } = request
+  const { serviceMs = 0 } = at
+  const priceIn = (bucket: keyof Usage, outputTokens = maxTokens ?? 0) => {
     const usage = { ...noUsage, outputTokens, [bucket]: estimatedInputTokens }
-    return priceUsage(request, usage, serviceMs === undefined ? {} : { serviceMs }, at, catalogue)
+    return priceUsage(request, usage, { serviceMs }, at, catalogue)
   }
   let worst = priceIn('inputTokens')
+  if (maxTokens === undefined && worst.priced) {
+    // Known all the same where output is free, as with a price per call.
+    const longer = priceIn('inputTokens', 1)
+    if (!longer.priced || longer.picoUsd > worst.picoUsd) return { priced: false, reason: 'no_max_tokens' }
+  }
   for (const bucket of ['cacheWrite5mTokens', 'cacheWrite1hTokens'] as const) {
     const price = priceIn(bucket)
     if (worst.priced && price.priced && price.picoUsd > worst.picoUsd) worst = price

@@ -309,6 +309,20 @@ describe('models without a price', () => {
     ])
   })
 
+  test('are known without maxTokens where there is a price per call', async () => {
+    const perCall = priceBook({ overrides: { fake: { 'fake.model-v1': { call: 0.01 } } } })
+    const { call, stateOf } = setUp({
+      limits: [{ per: 'tenant', period: 'day', hardUsd: 0.02 }],
+      prices: perCall,
+    })
+    await call(fakeModel(), { maxTokens: undefined })
+    await call(fakeModel({ error: new TransportError('?', { code: 'transport_failed' }) }), {
+      maxTokens: undefined,
+    }).catch(() => {})
+    expect(await stateOf()).toEqual({ spent: 20_000_000_000n, reserved: 0n })
+    await refusalOf(call(fakeModel(), { maxTokens: undefined }))
+  })
+
   test('cost what they are said to cost at most', async () => {
     const { call, stateOf } = setUp({
       limits: [{ per: 'tenant', period: 'day', hardUsd: 5 }],

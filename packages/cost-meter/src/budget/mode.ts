@@ -1,6 +1,7 @@
 /** A switch that is outside of the code: read now and then, and left as it was where that fails. */
 
 import type { Clock } from '@sluice/core'
+import { inTime } from '../in-time.ts'
 
 /** `observe` sends everything, counts it, and reports what it would have refused; `off` does nothing at all. */
 export type BudgetMode = 'enforce' | 'observe' | 'off'
@@ -25,14 +26,8 @@ export function modeSwitch(
   let reading: Promise<BudgetMode> | undefined
 
   async function refresh(clock: Clock): Promise<BudgetMode> {
-    const limit = new AbortController()
-    const late = Promise.withResolvers<never>()
-    const cancel = clock.after(readWithinMs, () => {
-      limit.abort()
-      late.reject(new TypeError(`no answer within ${readWithinMs} ms`))
-    })
     try {
-      const found = await Promise.race([read(limit.signal), late.promise])
+      const found = await inTime(clock, readWithinMs, read)
       checkMode(found)
       known = found
     } catch (error) {
@@ -41,10 +36,8 @@ export function modeSwitch(
         `budget: the mode could not be read, and stays "${known}": ${reason}`,
         'SluiceWarning',
       )
-    } finally {
-      cancel()
-      staleAtMs = clock.now() + readEveryMs
     }
+    staleAtMs = clock.now() + readEveryMs
     return known
   }
 

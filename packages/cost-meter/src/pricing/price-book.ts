@@ -1,6 +1,7 @@
 /** Where catalogues come from: the user's own prices, what a function of theirs loads, and the built-in one. */
 
 import { type Clock, systemClock } from '@sluice/core'
+import { inTime } from '../in-time.ts'
 import { isApplicationProfile } from './called-as.ts'
 import { type Catalogue, type CatalogueData, catalogueOf } from './catalogue.ts'
 
@@ -120,18 +121,10 @@ export function priceBook({
   }
 
   async function tried(what: string, task: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    const limit = new AbortController()
-    const late = Promise.withResolvers<never>()
-    const cancel = clock.after(timeoutMs, () => {
-      limit.abort()
-      late.reject(new Error(`no answer within ${timeoutMs} ms`))
-    })
     try {
-      await Promise.race([task(limit.signal), late.promise])
+      await inTime(clock, timeoutMs, task)
     } catch (error) {
       warn(`costMeter: ${what} could not be read: ${error instanceof Error ? error.message : String(error)}.`)
-    } finally {
-      cancel()
     }
   }
 
