@@ -44,7 +44,7 @@ export async function readBatch(
     }
   }
   const own = `${run}/1`
-  const failed = lines.find(({ record }) => (record as unknown) === own)
+  const failed = lines.find(({ record }) => record === own)
   if (!back.includes(own)) return { saw: 'whole', strange }
   return { saw: 'nothing', code: failed?.code ?? failed?.error, strange }
 }

@@ -34,12 +34,12 @@ export interface LanePlan {
 
 export interface MatrixLine {
   readonly run?: string
-  readonly record?: CostRecord
+  /** What was metered; or the id of a message that is not done. */
+  readonly record?: CostRecord | string
   readonly delivered?: string
   readonly text?: string
   /** Of an invocation that failed. */
   readonly failed?: string
-  /** Of a message that is not done. */
   readonly code?: string
   readonly error?: string
 }
@@ -100,13 +100,14 @@ export async function startCloud(
       keepRequests: 500,
     },
     functions,
-    onLog({ text, requestId }) {
-      if (process.env.MATRIX_LOG) console.error(requestId, text.slice(0, 2_000))
-      if (!text.startsWith('{')) return
-      const line = JSON.parse(text) as MatrixLine & { readonly record?: CostRecord | string }
-      // What sqsBatch prints names the message, which names its run.
-      const run =
-        line.run ?? (typeof line.record === 'object' ? line.record.tenant : line.record?.split('/')[0])
+    onLog({ text }) {
+      if (process.env.MATRIX_LOG) console.error(text.slice(0, 2_000))
+      const json = text.slice(text.indexOf('{'))
+      if (!/^\{"(record|run)":/.test(json)) return
+      const line = JSON.parse(json) as MatrixLine
+      const { record } = line
+      // What sqsBatch prints names the message, whose id begins with its run.
+      const run = line.run ?? (typeof record === 'object' ? record.tenant : record?.split('/')[0])
       if (run === undefined) return
       lines.set(run, [...(lines.get(run) ?? []), line])
       for (const look of waiting) look()

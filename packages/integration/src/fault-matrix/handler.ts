@@ -16,7 +16,7 @@ import { tokenStream } from '@sluice/token-stream'
 import type { Context, SQSEvent } from 'aws-lambda'
 import { buggyBatch, buggyBody, buggyRecords, buggyWork } from './bugs.ts'
 import type { MatrixEvent, Trouble } from './matrix-event.ts'
-import { hangMs, maxTokens, sideRun } from './timing.ts'
+import { hangMs, maxTokens, reserveMs, sideRun } from './timing.ts'
 
 /** In a batch the second of three messages is the one that is told what to do. */
 export type MatrixBatch = MatrixEvent & SQSEvent
@@ -24,6 +24,8 @@ export type MatrixBatch = MatrixEvent & SQSEvent
 const client = guarded(new BedrockRuntimeClient({}))
 /** What is going on in this process. */
 const running = new Map<string, MatrixEvent>()
+/** The sinks of these runs have hung: once is enough for a deadline. */
+const hung = new Set<string>()
 
 export function print(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`)
@@ -61,8 +63,10 @@ const printed: CostSink = (record) => {
 }
 
 const fragile: CostSink = async (record) => {
-  const { sink } = running.get(record.tenant ?? '') ?? {}
-  if (sink && sink.of === occasionOf(record)) await trouble(sink.how)
+  const { sink, run } = running.get(record.tenant ?? '') ?? {}
+  if (!run || sink?.of !== occasionOf(record) || hung.has(run)) return
+  if (sink.how === 'hangs') hung.add(run)
+  await trouble(sink.how)
 }
 
 function occasionOf(record: CostRecord): NonNullable<MatrixEvent['sink']>['of'] {
@@ -91,7 +95,7 @@ const failures = {
 }
 
 const chain = [
-  timeoutGuard({ reserveMs: 900 }),
+  timeoutGuard({ reserveMs }),
   told,
   quotaThrottle({ quotas: { tokensPerMinute: 1e9 }, store }),
   costMeter<MatrixEvent>({
@@ -150,7 +154,7 @@ async function* words(event: MatrixEvent, signal?: AbortSignal): AsyncGenerator<
     yield text
     if (++read !== 3) continue
     throwAt(event, 'midway')
-    if (event.sideCall) await modelOf(event).invoke(JSON.stringify({ ...event.prompt, run: sideRun(event) }))
+    if (event.sideCall) await modelOf(event).invoke(JSON.stringify({ run: sideRun(event), pieces: 3 }))
   }
   throwAt(event, 'last')
 }
@@ -205,6 +209,8 @@ export const batch = middy<MatrixBatch>()
         const event = JSON.parse(body) as MatrixEvent
         await buggyWork(event, client)
         const text = await buggyBody.whole(event, answer(event, signal))
+        // Who is given up must not do what cannot be done twice.
+        signal.throwIfAborted()
         print({ run: event.run, delivered: id, text })
       },
       { concurrency: 1 },

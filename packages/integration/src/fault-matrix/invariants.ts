@@ -20,13 +20,15 @@ export function readerFaults(
 ): string[] {
   const wrong = strange.map((what) => `the reader got ${what}`)
   const died = errorType !== undefined && /^(Sandbox|Runtime)\./.test(errorType)
-  if (died && !(saw === 'left' && errorType === 'Runtime.TruncatedResponse')) {
+  // The process of AWS's own runtime client does not survive a response that it cannot write.
+  if (died && saw !== 'left') {
     wrong.push(`the invocation ended with ${errorType}`)
   }
   if ((saw === 'part' || saw === 'nothing') && code === undefined) wrong.push('nobody was told why')
   if (anyEnd) return wrong
   if (saw !== expected.saw) wrong.push(`the reader got ${saw}, not ${expected.saw}`)
-  else if (saw !== 'left' && code !== expected.code) wrong.push(`the reason is ${code}, not ${expected.code}`)
+  else if (saw !== 'left' && !(expected.code?.split(' or ') ?? [undefined]).includes(code))
+    wrong.push(`the reason is ${code}, not ${expected.code}`)
   return wrong
 }
 
@@ -47,7 +49,9 @@ export function meterFaults({ records, requests }: Metered, scenario: Scenario, 
     if (estimated && !atMost) wrong.push(`an estimate has no upper bound (${error?.code})`)
   }
   wrong.push(...usageFaults(attempts, requests))
-  if (invocations.length !== 1) wrong.push(`${invocations.length} records of one invocation`)
+  // Where the process dies with its reader, what comes at the end is lost; each attempt is not.
+  if (invocations.length !== 1 && !(scenario.leaves && invocations.length === 0))
+    wrong.push(`${invocations.length} records of one invocation`)
   for (const { attempts: counted, calls: called, usage } of invocations) {
     if (counted !== attempts.length) wrong.push('the sum has another number of attempts')
     if (called !== calls.length) wrong.push('the sum has another number of calls')
@@ -85,7 +89,7 @@ function sum<Item>(items: readonly Item[], of: (item: Item) => number): number {
 /** Of a batch the messages around the second one are answered: the first before it, the third if there is time for it. */
 export function expectedEnds({ mode, expected, event }: Scenario): string[] {
   const { attempts, code } = expected
-  if (mode !== 'batch' || (event?.store?.how === 'hangs' && attempts.length === 0))
+  if (mode !== 'batch' || (event?.store?.of === 'take' && event.store.how === 'hangs'))
     return [...attempts].sort()
   const third = code === 'deadline_exceeded' ? [] : ['answered']
   return ['answered', ...attempts, ...third].sort()
@@ -99,5 +103,5 @@ export function endpointFaults(open: number): string[] {
 export function sandboxFaults(before: SandboxInfo | undefined, after: readonly SandboxInfo[]): string[] {
   const [sandbox] = after
   if (!sandbox || sandbox.state === 'dead') return ['the sandbox died']
-  return before && sandbox.pid !== before.pid ? ['the sandbox was replaced'] : []
+  return before && sandbox.id !== before.id ? ['the sandbox was replaced'] : []
 }

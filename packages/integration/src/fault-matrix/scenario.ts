@@ -11,7 +11,7 @@ export type AttemptEnd = 'answered' | 'failed' | 'left'
 
 export interface Expected {
   readonly saw: Saw
-  /** The code of the error that the reader, or the queue's log, was told. */
+  /** The code of the error that the reader, or the queue's log, was told; with `or` one of several. */
   readonly code?: string
   /** How the attempts ended that were metered; of a batch those of the second message. */
   readonly attempts: readonly AttemptEnd[]
@@ -34,7 +34,9 @@ export interface Scenario {
 
 /** Nothing goes wrong. */
 export function healthy(mode: Mode, place: Scenario['place']): Scenario {
-  return { name: 'nothing', mode, place, way: 'stream', expected: { saw: 'whole', attempts: ['answered'] } }
+  const expected: Expected = { saw: 'whole', attempts: ['answered'] }
+  const prompt = { pieces: place === 'bounded' ? 3 : pieces }
+  return { name: 'nothing', mode, place, way: 'stream', prompt, expected }
 }
 
 const stopped = 'deadline_exceeded'
@@ -138,6 +140,10 @@ function ofProvider(cell: Cell): readonly Scenario[] {
   if (fault === 'stall') {
     const saw =
       timeout === 'after' ? 'whole' : mode === 'streamed' && phase === 'streaming' ? 'part' : 'nothing'
+    if (saw === 'nothing' && phase === 'draining' && mode === 'batch') {
+      // The message is given up before its call is, which has its answer.
+      return [{ ...base, place, way, strikes, expected: { saw, code: stopped, attempts: ['answered'] } }]
+    }
     const ended: Expected =
       saw === 'whole' || phase === 'draining'
         ? { saw: 'whole', attempts: ['answered'] }
@@ -153,6 +159,12 @@ function ofProvider(cell: Cell): readonly Scenario[] {
     const event = timeout === 'during' ? slowEnd : {}
     const saw = mode === 'streamed' ? 'part' : 'nothing'
     const expected: Expected = { saw, code: 'stream_interrupted', attempts: ['failed'] }
+    return [{ ...base, place, way, event, strikes, expected }]
+  }
+  if (fault === 'truncated' && way === 'whole') {
+    // Half of a JSON text: nobody knows what this is, and it was billed.
+    const event = timeout === 'during' ? slowEnd : {}
+    const expected: Expected = { saw: 'nothing', code: 'unexpected', attempts: ['failed'] }
     return [{ ...base, place, way, event, strikes, expected }]
   }
   if (timeout === 'during') {
@@ -184,7 +196,9 @@ function ofProvider(cell: Cell): readonly Scenario[] {
 function codeBefore(fault: MatrixFault, way: Way): string {
   if (fault === 'throttle') return 'throttled'
   if (fault === '5xx') return 'unavailable'
-  return fault === 'truncated' && way !== 'whole' ? 'stream_interrupted' : 'transport_failed'
+  if (way === 'whole') return 'transport_failed'
+  // To HTTP/2 a stream that was cut is one that has ended, unless its head had not come yet.
+  return fault === 'cut' ? 'stream_interrupted or transport_failed' : 'stream_interrupted'
 }
 
 function ofReader(cell: Cell): Scenario {
@@ -196,7 +210,7 @@ function ofReader(cell: Cell): Scenario {
   if (timeout === 'before') {
     // With a generator the response has begun, and so the deadline is an event whenever it comes.
     const timely = beforeIt(cell)
-    return { ...base, ...timely, way: 'lazy', leaves, expected: { ...timely.expected, saw: 'part' } }
+    return { ...base, ...timely, way: 'lazy', expected: { ...timely.expected, saw: 'part' } }
   }
   const place = timeout === 'during' ? 'quick' : 'roomy'
   const saw = 'left'
@@ -286,14 +300,13 @@ function ofStore(cell: Cell): Scenario {
   }
   const how = timeout === 'during' ? 'hangs' : 'throws'
   const place = timeout === 'during' ? 'quick' : 'roomy'
-  return {
-    name,
-    mode,
-    place,
-    way,
-    event: { store: { of, how } },
-    expected: { saw: 'whole', attempts: ['answered'] },
-  }
+  const event = { store: { of, how } } as const
+  // Where the first message is settled with a store that hangs, the second one has to wait for it.
+  const expected: Expected =
+    how === 'hangs' && mode === 'batch'
+      ? { saw: 'nothing', code: stopped, attempts: [] }
+      : { saw: 'whole', attempts: ['answered'] }
+  return { name, mode, place, way, event, expected }
 }
 
 function ofSink(cell: Cell): Scenario {
