@@ -80,6 +80,8 @@ export interface HoldsByID {
   /** Undefined for one that ended before. */
   end(settlement: QuotaSettlement, limits: QuotaLimits): EndedHold | undefined
   extend(extension: QuotaExtension, limits: QuotaLimits): ExtendedHold | undefined
+  /** Of one that waits for longer than was foreseen; undefined where its hold lasts until it starts. */
+  renew(take: QuotaTake, startsByMs: number, limits: QuotaLimits): ExtendedHold | undefined
 }
 
 export function holdsByID(now: () => number): HoldsByID {
@@ -113,7 +115,26 @@ export function holdsByID(now: () => number): HoldsByID {
     }
   }
 
+  function extend(extension: QuotaExtension, limits: QuotaLimits): ExtendedHold | undefined {
+    const { id, expectedTokens, nextExpiresAtMs } = extension
+    const hold = find(extension, expectedTokens, limits)
+    if (!hold) return undefined
+    const next = {
+      ...hold,
+      expected: microsOf(expectedTokens, hold.limits.tokens),
+      bucket: bucketOf(nextExpiresAtMs, now()),
+    }
+    entries.set(id, { hold: next, expiresAtMs: nextExpiresAtMs, atMs: entries.get(id)?.atMs ?? now() })
+    return { hold, next }
+  }
+
   return {
+    extend,
+    renew(take, startsByMs, limits) {
+      const hold = entries.get(take.id)?.hold
+      if (!hold || !isExpired(hold.bucket, startsByMs)) return undefined
+      return extend({ ...take, nextExpiresAtMs: Math.max(take.expiresAtMs, startsByMs) }, limits)
+    },
     meanMs: () => Math.max(1, meanMs),
     add({ id, expiresAtMs }, hold) {
       forgetExpired()
@@ -131,18 +152,6 @@ export function holdsByID(now: () => number): HoldsByID {
       if (atMs !== undefined && sent) meanMs += (now() - atMs - meanMs) / 10
       entries.set(id, { hold: undefined, expiresAtMs, atMs: now() })
       return { hold, used: microsOf(usedTokens, hold.limits.tokens), sent }
-    },
-    extend(extension, limits) {
-      const { id, expectedTokens, nextExpiresAtMs } = extension
-      const hold = find(extension, expectedTokens, limits)
-      if (!hold) return undefined
-      const next = {
-        ...hold,
-        expected: microsOf(expectedTokens, hold.limits.tokens),
-        bucket: bucketOf(nextExpiresAtMs, now()),
-      }
-      entries.set(id, { hold: next, expiresAtMs: nextExpiresAtMs, atMs: entries.get(id)?.atMs ?? now() })
-      return { hold, next }
     },
   }
 }

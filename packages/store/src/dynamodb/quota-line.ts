@@ -105,8 +105,10 @@ export function answerAgain(
     }
   }
   const unused = Math.max(0, place.unused - moved)
-  if (startIn - unused > maxWaitMs * 1000) {
-    return { answer: refused(id, 'tokens', startIn - unused, amountIn(startIn, limits.tokens)) }
+  // Hope is for those who have time left: who has none would ask again and again.
+  const atLeast = maxWaitMs === 0 ? startIn : startIn - unused
+  if (atLeast > maxWaitMs * 1000) {
+    return { answer: refused(id, 'tokens', atLeast, amountIn(startIn, limits.tokens)) }
   }
   // The more often it was wrong before, the more it adds: an eighth of the time for which one runs.
   const soon = probableWait(startIn, unused, atOnceOf(take, limits), meanHoldMs)
@@ -176,6 +178,13 @@ export function impossible({ id, tokens, force }: QuotaTake, limits: QuotaLimits
 
 export function isPlace(ticket: string | undefined): boolean {
   return ticket !== undefined && placeOf(ticket) !== undefined
+}
+
+/** When a place starts at the latest, in milliseconds since the epoch. */
+export function startsBy({ ticket }: QuotaTake, limits: QuotaLimits): number {
+  const { tokens, requests } = placeOf(ticket ?? '') as Place
+  const burst = burstOf(limits)
+  return Math.max(tokens - burst.tokens, requests - burst.requests) / 1000
 }
 
 /** The ledger as its users see it. */

@@ -93,6 +93,38 @@ describe('a ledger', () => {
     ])
   })
 
+  test('a waiter whose time is over is sent away, however much may still come back, and leaves the line', async () => {
+    const { open, takeOf, advance } = ledger()
+    const store = open()
+    await store.update('key', { limits, takes: [takeOf('runs', 9_900, { expectedTokens: 0 })] })
+    const patient = takeOf('waits', 5_000, { maxWaitMs: 2_000_000 })
+    const [first] = (await store.update('key', { limits, takes: [patient] })).answers
+    if (first?.state !== 'waiting') throw new Error(`It is ${first?.state}.`)
+    advance(60_000)
+    const late = { ...patient, maxWaitMs: 0, ticket: first.ticket }
+    const { answers, view } = await store.update('key', { limits, takes: [late] })
+    // 4,900 tokens were missing, of which 60 have come since.
+    expect(answers).toEqual([
+      { id: 'waits', state: 'refused', limit: 'tokens', waitMs: 4_840_000, overBy: 4_840 },
+    ])
+    expect(view.tokens).toBe(160)
+  })
+
+  test('who waits for longer than was foreseen keeps its place when its hold would have expired', async () => {
+    const { open, takeOf, advance } = ledger()
+    const [one, other] = [open(), open()]
+    const patient = takeOf('waits', 5_000, { maxWaitMs: 86_400_000, expectedTokens: 1_000 })
+    const runs = takeOf('runs', 9_900, { expectedTokens: 0, expiresAtMs: patient.expiresAtMs + 86_400_000 })
+    await one.update('key', { limits, takes: [runs] })
+    const [first] = (await one.update('key', { limits, takes: [patient] })).answers
+    if (first?.state !== 'waiting') throw new Error(`It is ${first?.state}.`)
+    advance(50_000)
+    await one.update('key', { limits, takes: [{ ...patient, ticket: first.ticket }] })
+    advance(60_000 + reclaimMs)
+    const { view } = await other.update('key', { limits })
+    expect(view.tokens).toBe(10_000 - 9_900 - 5_000 + 50 + 60 + reclaimMs / 1_000)
+  })
+
   test('who only watches is counted, and is never in the way of itself', async () => {
     const { open, takeOf } = ledger()
     const takes = ['a', 'b'].map((id) => takeOf(id, 12_000, { force: true }))

@@ -12,7 +12,7 @@ import type {
 import { holdOf, holdsByID, lostBuckets } from './quota-holds.ts'
 import { type Condition, emptyUpdate, type Item, type ItemTable, type ItemUpdate } from './quota-item.ts'
 import { dynamoDBItemTable } from './quota-item-table.ts'
-import { answerAgain, answersTo, impossible, isPlace, refusalOf, viewOf } from './quota-line.ts'
+import { answerAgain, answersTo, impossible, isPlace, refusalOf, startsBy, viewOf } from './quota-line.ts'
 import { admits, type Charge, keep, planUpdate, type Sight, type Work } from './quota-plan.ts'
 import { planReclaim } from './quota-settle.ts'
 import { planTurns, turnTicket } from './quota-turns.ts'
@@ -99,6 +99,7 @@ export function quotaStoreOn(
       .filter(({ ticket, sent }) => sent || ticket !== turnTicket)
       .flatMap((settlement) => holds.end(settlement, limits) ?? [])
     let extended = (change.extensions ?? []).flatMap((extension) => holds.extend(extension, limits) ?? [])
+    extended.push(...again.flatMap((take) => holds.renew(take, startsBy(take, limits), limits) ?? []))
 
     for (let attempt = 0; pending.length + ended.length + extended.length > 0; attempt++) {
       if (attempt === 2 * maxAttempts) throw new Error(`The item of "${key}" changes too fast.`)
