@@ -3,15 +3,25 @@ import { type Bench, UsageError } from './bench.ts'
 import { coldStart } from './cold-start/cold-start.ts'
 import { cost } from './cost/cost.ts'
 import { overhead } from './overhead/overhead.ts'
+import { quotaHotKey } from './quota/hot-key.ts'
+import { quotaLatency } from './quota/latency.ts'
 import { quota } from './quota/quota.ts'
 import { stream } from './stream/stream.ts'
 
-const benches: Record<string, Bench> = { overhead, 'cold-start': coldStart, cost, stream, quota }
+const benches: Record<string, Bench> = {
+  overhead,
+  'cold-start': coldStart,
+  cost,
+  stream,
+  quota,
+  'quota-latency': quotaLatency,
+  'quota-hot-key': quotaHotKey,
+}
 
 const usage = `Usage: pnpm bench NAME [options]
 
 ${Object.entries(benches)
-  .map(([name, bench]) => `  ${name.padEnd(12)}${bench.summary}`)
+  .map(([name, bench]) => `  ${name.padEnd(15)}${bench.summary}`)
   .join('\n')}
 
 Options:

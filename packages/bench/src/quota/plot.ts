@@ -75,7 +75,7 @@ function legend(): string {
   ] as const
   return entries
     .map(([name, text], index) => {
-      const x = left + [0, 150, 385][index]!
+      const x = left + [0, 150, 420][index]!
       return `<path class="${name}" d="M${x} 41h22"/><text x="${x + 28}" y="45">${text}</text>`
     })
     .join('\n')
@@ -113,7 +113,7 @@ function panel(name: string, timeline: Timeline, y: number, top: number, minutes
 /** 1, 2 or 5 times a power of ten, twice: so that half of it is a plain number as well. */
 function niceAbove(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value))
-  return [1, 2, 4, 6, 10].map((factor) => factor * power).find((nice) => nice >= value) ?? 10 * power
+  return [1, 2, 4, 6, 8, 10].map((factor) => factor * power).find((nice) => nice >= value) ?? 10 * power
 }
 
 function escapeXml(text: string): string {
