@@ -10,7 +10,7 @@ import { follow, type Reading } from './reader.ts'
 export async function readBatch(
   target: LocalFunction,
   event: MatrixEvent,
-  linesOf: () => readonly MatrixLine[],
+  printed: () => Promise<readonly MatrixLine[]>,
 ): Promise<Reading> {
   const { run, modelId, prompt } = event
   const plain = {
@@ -30,7 +30,7 @@ export async function readBatch(
   const back = (payload?.batchItemFailures ?? []).map(({ itemIdentifier }) => itemIdentifier)
   const strange: string[] = []
   if (new Set(back).size !== back.length) strange.push('a message sent back twice')
-  const lines = linesOf()
+  const lines = await printed()
   for (const [index, { messageId }] of Records.entries()) {
     const done = lines.filter(({ delivered }) => delivered === messageId)
     const isBack = back.includes(messageId)
@@ -46,5 +46,5 @@ export async function readBatch(
   const own = `${run}/1`
   const failed = lines.find(({ record }) => record === own)
   if (!back.includes(own)) return { saw: 'whole', strange }
-  return { saw: 'nothing', code: failed?.code ?? failed?.error, strange }
+  return { saw: 'nothing', code: failed?.code, strange }
 }

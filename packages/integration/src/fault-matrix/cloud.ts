@@ -41,7 +41,6 @@ export interface MatrixLine {
   /** Of an invocation that failed. */
   readonly failed?: string
   readonly code?: string
-  readonly error?: string
 }
 
 export interface MatrixCloud {
@@ -102,11 +101,10 @@ export async function startCloud(
     functions,
     onLog({ text }) {
       if (process.env.MATRIX_LOG) console.error(text.slice(0, 2_000))
-      const json = text.slice(text.indexOf('{'))
-      if (!/^\{"(record|run)":/.test(json)) return
-      const line = JSON.parse(json) as MatrixLine
+      if (!/^\{"(record|run)":/.test(text)) return
+      const line = JSON.parse(text) as MatrixLine
       const { record } = line
-      // What sqsBatch prints names the message, whose id begins with its run.
+      // The id of a message begins with its run.
       const run = line.run ?? (typeof record === 'object' ? record.tenant : record?.split('/')[0])
       if (run === undefined) return
       lines.set(run, [...(lines.get(run) ?? []), line])

@@ -213,6 +213,11 @@ export const batch = middy<MatrixBatch>()
         signal.throwIfAborted()
         print({ run: event.run, delivered: id, text })
       },
-      { concurrency: 1 },
+      {
+        concurrency: 1,
+        onUnfulfilled({ id, reason }) {
+          print({ record: id, code: (reason as { readonly code?: string }).code ?? reason.name })
+        },
+      },
     ),
   )

@@ -27,7 +27,7 @@ export function readerFaults(
   if ((saw === 'part' || saw === 'nothing') && code === undefined) wrong.push('nobody was told why')
   if (anyEnd) return wrong
   if (saw !== expected.saw) wrong.push(`the reader got ${saw}, not ${expected.saw}`)
-  else if (saw !== 'left' && !(expected.code?.split(' or ') ?? [undefined]).includes(code))
+  else if (saw !== 'left' && !(expected.code?.split(' or ').includes(code ?? '') ?? code === undefined))
     wrong.push(`the reason is ${code}, not ${expected.code}`)
   return wrong
 }

@@ -1,7 +1,7 @@
 /** Runs one scenario in one lane, and says what is wrong with what came of it. */
 
 import { readBatch } from './batch-reader.ts'
-import type { Lane, MatrixCloud } from './cloud.ts'
+import type { Lane, MatrixCloud, MatrixLine } from './cloud.ts'
 import { endpointFaults, type Metered, meterFaults, readerFaults, sandboxFaults } from './invariants.ts'
 import type { Bug, MatrixEvent } from './matrix-event.ts'
 import { type Reading, readStream, readWhole } from './reader.ts'
@@ -52,24 +52,22 @@ export async function runScenario(
 
   const wrong: string[] = []
   let reading: Reading = { saw: 'nothing', strange: ['an invocation that hangs'] }
+  const settling = () => AbortSignal.any([patience, AbortSignal.timeout(settleMs)])
+  async function printed(): Promise<readonly MatrixLine[]> {
+    const last = ({ record }: MatrixLine) => typeof record === 'object' && record.kind === 'invocation'
+    if (!scenario.leaves) await cloud.printed(run, last, settling()).catch(() => {})
+    return cloud.linesOf(run)
+  }
   const work = {
     buffered: () => readWhole(target, event),
     streamed: () => readStream(target, event, scenario.leaves),
-    batch: () => readBatch(target, event, () => cloud.linesOf(run)),
+    batch: () => readBatch(target, event, printed),
   }[mode]()
   reading = await within(work, patience, reading)
-  const settling = AbortSignal.any([patience, AbortSignal.timeout(settleMs)])
-  await within(
-    cloud.local.bedrock.until(({ models }) => (models[modelId]?.open ?? 0) === 0, settling),
-    settling,
-    undefined,
-  )
-  if (!scenario.leaves)
-    await cloud
-      .printed(run, ({ record }) => typeof record === 'object' && record.kind === 'invocation', settling)
-      .catch(() => {})
-
-  const lines = cloud.linesOf(run)
+  const idle = settling()
+  const isIdle = cloud.local.bedrock.until(({ models }) => (models[modelId]?.open ?? 0) === 0, idle)
+  await within(isIdle, idle, undefined)
+  const lines = await printed()
   const code = reading.code ?? lines.find(({ failed }) => failed !== undefined)?.failed
   const told: Reading = { ...reading, code: reading.saw === 'whole' ? undefined : code }
   const metered: Metered = {
