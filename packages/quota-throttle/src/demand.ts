@@ -4,7 +4,10 @@ import { type ModelRequest, type Outcome, statisticsOf } from '@sluice/core'
 import type { ModelLimits } from './model-limits.ts'
 
 export interface Demand {
-  /** Held at the start: the prompt, with what is read from and written to a cache, and the most the answer can have. */
+  /**
+   * Held at the start: the prompt, with what is read from and written to a cache, and the most the answer can have; more
+   * where an answer of the usual length will be charged for more.
+   */
   readonly tokens: number
   /** What will probably be charged in the end. */
   readonly expectedTokens: number
@@ -23,13 +26,16 @@ export function demandOf(request: ModelRequest, limits: ModelLimits): Demand {
         `is not known. Set maxTokens, or give models: { '${request.baseModelId}': { maxTokens } }.`,
     )
   }
-  const { outputTokensP50 = maxTokens / 4, outputTokensP99 = maxTokens } = statisticsOf(request.baseModelId)
-  // Between the two: most answers are shorter, but it is the long ones that cost.
-  const output = Math.min(maxTokens, outputTokensP50 + (outputTokensP99 - outputTokensP50) / 8)
-  return {
-    tokens: estimatedInputTokens + maxTokens,
-    expectedTokens: estimatedInputTokens + Math.ceil(output * limits.burndown),
-  }
+  const { outputTokensP50, outputTokensP99 = maxTokens } = statisticsOf(request.baseModelId)
+  // Between the two: most answers are shorter, but it is the long ones that cost. A cold sandbox expects no debt.
+  const output =
+    outputTokensP50 === undefined
+      ? maxTokens / 2 / limits.burndown
+      : Math.min(maxTokens, outputTokensP50 + (outputTokensP99 - outputTokensP50) / 8)
+  const expectedTokens = estimatedInputTokens + Math.ceil(output * limits.burndown)
+  // The provider holds output at face value and charges it weighed. What will probably be a debt is held from the
+  // start: others may be let in, or told when to start, before it is known.
+  return { tokens: Math.max(estimatedInputTokens + maxTokens, expectedTokens), expectedTokens }
 }
 
 /** What the provider charges in the end: cache reads are free, output counts `burndown` times. */

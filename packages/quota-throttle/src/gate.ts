@@ -80,6 +80,7 @@ interface Batch {
 export function openGate(options: GateOptions): Gate {
   const { key, quotas, share, store, sandboxes, onStoreError, clock } = options
   const own: OwnShare = ownShare()
+  const wholeBurst = Math.floor((quotas.burstTokens ?? quotas.tokensPerMinute ?? 0) * share)
   const recent = recentTokens()
   let view: QuotaView | undefined
   let viewedAtMs = -Infinity
@@ -119,11 +120,8 @@ export function openGate(options: GateOptions): Gate {
       } as const
       return { answer, keeper: 'nobody' }
     }
-    const bounds = ownLimits()
-    const burst =
-      bounds.tokens && Math.max(bounds.tokens.burst, Math.min(take.tokens, limits().tokens?.burst ?? 0))
-    const tokens = bounds.tokens && { ...bounds.tokens, burst: burst ?? bounds.tokens.burst }
-    return { answer: own.take(take, { ...bounds, tokens }, clock.now()), keeper: 'own' }
+    const bounds = fitting(ownLimits(), [take], wholeBurst)
+    return { answer: own.take(take, bounds, clock.now()), keeper: 'own' }
   }
 
   function batch(): Batch {
@@ -148,7 +146,11 @@ export function openGate(options: GateOptions): Gate {
       queued = undefined
       try {
         const change = {
-          limits: fitting(limits(), takes, (quotas.burstTokens ?? quotas.tokensPerMinute ?? 0) * share),
+          limits: fitting(
+            limits(),
+            takes.map(({ take }) => take),
+            wholeBurst,
+          ),
           ...(settlements.length > 0 && { settlements }),
           ...(extensions.length > 0 && { extensions }),
           ...(takes.length > 0 && { takes: takes.map(({ take }) => take) }),
@@ -224,10 +226,10 @@ export function openGate(options: GateOptions): Gate {
 }
 
 /** What was learned must not shut out a call that the provider lets through. */
-function fitting(limits: QuotaLimits, takes: Batch['takes'], wholeBurst: number): QuotaLimits {
+function fitting(limits: QuotaLimits, takes: readonly QuotaTake[], wholeBurst: number): QuotaLimits {
   if (!limits.tokens) return limits
-  const largest = takes.reduce((most, { take }) => Math.max(most, take.tokens), 0)
-  const burst = Math.max(limits.tokens.burst, Math.min(largest, Math.floor(wholeBurst)))
+  const largest = takes.reduce((most, { tokens }) => Math.max(most, tokens), 0)
+  const burst = Math.max(limits.tokens.burst, Math.min(largest, wholeBurst))
   return { ...limits, tokens: { ...limits.tokens, burst } }
 }
 

@@ -64,7 +64,7 @@ export function limitsOf(quotas: Quotas, share: number, belief: QuotaBelief): Qu
     burstRequests = requestsPerMinute,
   } = quotas
   return {
-    tokens: limit(tokensPerMinute, burstTokens, share, belief),
+    tokens: limit(tokensPerMinute, burstTokens && headroom * burstTokens, share, belief),
     requests: limit(requestsPerMinute, burstRequests, share, belief),
   }
 }
@@ -81,6 +81,6 @@ function limit(
   if (perMinute === undefined || burst === undefined) return undefined
   return {
     perMinute: Math.max(1, Math.floor((perMinute * share * ratePermille) / 1000)),
-    burst: Math.max(1, Math.floor((burst * share * headroom * burstPermille) / 1000)),
+    burst: Math.max(1, Math.floor((burst * share * burstPermille) / 1000)),
   }
 }
