@@ -18,7 +18,7 @@ describe('after a refusal', () => {
 
   test('once the burst is as small as calls allow, the rate goes down', () => {
     const small = { ...noBelief, burstPermille: 100, changedAtMs: now }
-    expect(lowered(small, now + 2_000, 100, 101)).toMatchObject({ ratePermille: 930, burstPermille: 101 })
+    expect(lowered(small, now + 2_000, 100, 101)).toMatchObject({ ratePermille: 930, burstPermille: 100 })
   })
 
   test('refusals in quick succession are one event', () => {
@@ -53,10 +53,10 @@ describe('after a refusal', () => {
   })
 })
 
-test('what was learned wears off: the burst by 50 thousandths a minute, the rate by 20', () => {
+test('what was learned wears off by a hundredth a minute', () => {
   const belief = { ratePermille: 900, burstPermille: 500, blockedUntilMs: 0, changedAtMs: now }
-  expect(believed(belief, after(2))).toMatchObject({ ratePermille: 940, burstPermille: 600 })
-  expect(believed(belief, after(60))).toMatchObject({ ratePermille: 1000, burstPermille: 1000 })
+  expect(believed(belief, after(2))).toMatchObject({ ratePermille: 920, burstPermille: 520 })
+  expect(believed(belief, after(600))).toMatchObject({ ratePermille: 1000, burstPermille: 1000 })
   expect(believed(belief, now - 5_000)).toMatchObject({ ratePermille: 900, burstPermille: 500 })
   expect(believed(noBelief, after(1))).toEqual(noBelief)
 })
@@ -64,8 +64,8 @@ test('what was learned wears off: the burst by 50 thousandths a minute, the rate
 test('a blocked day keeps what else was learned', () => {
   const belief = { ratePermille: 900, burstPermille: 500, blockedUntilMs: 0, changedAtMs: now }
   expect(blocked(belief, after(1), after(16))).toEqual({
-    ratePermille: 920,
-    burstPermille: 550,
+    ratePermille: 910,
+    burstPermille: 510,
     blockedUntilMs: after(16),
     changedAtMs: after(1),
   })
