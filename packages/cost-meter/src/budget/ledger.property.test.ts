@@ -67,11 +67,11 @@ test('sums are additive, never negative, and above a limit only by what cost mor
       for (const step of steps) {
         if (step.kind === 'wait') await clock.advance(step.durationMs)
         if (step.kind === 'settle') {
-          // Also of those that have expired, or were settled before: the last word counts.
+          // Also of those that have expired; and again, as it was, of those that were settled before.
           const entry = entries[step.which % entries.length]
           if (entry) {
-            await entry.held.settle(step.spent)
-            entry.spent = step.spent
+            entry.spent ??= step.spent
+            await entry.held.settle(entry.spent)
           }
         }
         if (step.kind === 'reserve') {

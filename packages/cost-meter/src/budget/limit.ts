@@ -42,7 +42,10 @@ export interface Budget {
   spanAt(nowMs: number): Span
 }
 
-/** @throws TypeError when a limit cannot be right; what the result throws, an amount that a function gave cannot be */
+/**
+ * @returns the budgets of a scope; throws a TypeError when what a function gave is no amount
+ * @throws TypeError when a limit cannot be right
+ */
 export function openLimits(limits: readonly BudgetLimit[]): (scope: Scope) => Budget[] {
   if (!Array.isArray(limits) || limits.length === 0) {
     throw new TypeError(
@@ -58,6 +61,11 @@ export function openLimits(limits: readonly BudgetLimit[]): (scope: Scope) => Bu
 
 function openLimit(limit: BudgetLimit, where: string) {
   const { per, period, timeZone = 'UTC', hardUsd, softUsd } = limit
+  if (!(typeof per === 'object' ? per?.tag : ['tenant', 'function', 'all'].includes(per))) {
+    throw new TypeError(
+      `budget: ${where}.per is ${JSON.stringify(per)}. Use 'tenant', 'function', 'all', or { tag } with its name.`,
+    )
+  }
   const { name = `${typeof per === 'object' ? per.tag : per}-${nameOf(period)}` } = limit
   if (hardUsd === undefined && softUsd === undefined) {
     throw new TypeError(`budget: ${where} limits nothing. Give hardUsd, softUsd, or both.`)
@@ -84,12 +92,11 @@ function openLimit(limit: BudgetLimit, where: string) {
 }
 
 function checkedSpans(period: BudgetPeriod, timeZone: string, where: string) {
-  const rollingMs = typeof period === 'object' ? period.rollingMs : 1
-  if (
-    !Number.isSafeInteger(rollingMs) ||
-    rollingMs < 1 ||
-    (typeof period === 'string' && !calendars.has(period))
-  ) {
+  const right =
+    typeof period === 'object'
+      ? Number.isSafeInteger(period?.rollingMs) && period.rollingMs > 0
+      : period === 'day' || period === 'month'
+  if (!right) {
     throw new TypeError(
       `budget: ${where}.period is ${JSON.stringify(period)}. Use 'day', 'month', or { rollingMs } in milliseconds.`,
     )
@@ -102,8 +109,6 @@ function checkedSpans(period: BudgetPeriod, timeZone: string, where: string) {
     )
   }
 }
-
-const calendars: ReadonlySet<string> = new Set(['day', 'month'])
 
 function nameOf(period: BudgetPeriod): string {
   return typeof period === 'object' ? `rolling-${period?.rollingMs}` : period
