@@ -1,6 +1,6 @@
 /** Gives calls to sandboxes as Lambda does: to one that is idle, else to a new one, else they wait for one. */
 
-import type { CompressedClock } from './compressed-time.ts'
+import type { Clock } from '@sluice/core'
 import { ShedError } from './policy.ts'
 import type { Sandbox } from './sandbox.ts'
 import type { Arrival } from './schedule.ts'
@@ -23,8 +23,8 @@ export interface EndedCall {
 }
 
 export interface DispatchOptions {
-  readonly clock: CompressedClock
-  readonly settings: Settings
+  readonly clock: Clock
+  readonly settings: Pick<Settings, 'deadlineMs'>
   readonly startMs: number
   /** The one that was used last is used first. */
   readonly idle: Sandbox[]
@@ -69,16 +69,17 @@ export function dispatch(
     const deadlineMs = startMs + arrival.atMs + settings.deadlineMs
     if (clock.now() >= deadlineMs) return 'late'
     const killed = Promise.withResolvers<'killed'>()
+    const controller = new AbortController()
+    const timers = [clock.after(deadlineMs - clock.now(), () => controller.abort())]
     sandbox.onSend = arrival.killed
       ? () => {
-          clock.after(serviceMs(arrival.outputTokens) / 2, () => {
+          const kill = () => {
             sandbox.die()
             killed.resolve('killed')
-          })
+          }
+          timers.push(clock.after(serviceMs(arrival.outputTokens) / 2, kill))
         }
       : undefined
-    const controller = new AbortController()
-    const cancel = clock.after(deadlineMs - clock.now(), () => controller.abort())
     const work = { ...arrival, tenantName: `tenant-${arrival.tenant}`, deadlineMs, signal: controller.signal }
     try {
       const end = await Promise.race([sandbox.call(work).then(() => 'ok' as const), killed.promise])
@@ -87,7 +88,7 @@ export function dispatch(
       if (controller.signal.aborted) return 'late'
       return isShed(error) ? 'shed' : 'failed'
     } finally {
-      cancel()
+      for (const cancel of timers) cancel()
     }
   }
 
