@@ -1,5 +1,6 @@
 /** Mistakes that the chain could make, made on purpose: the checks of the matrix have to see each of them. */
 
+import { Readable } from 'node:stream'
 import { type BedrockRuntimeClient, ConverseStreamCommand } from '@aws-sdk/client-bedrock-runtime'
 import type { CostRecord } from '@sluice/cost-meter'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
@@ -48,7 +49,7 @@ export const buggyBody = {
       async function* changed(): AsyncGenerator<string> {
         for await (const chunk of body) yield rewritten(bug, String(chunk))
       }
-      request.response = { ...response, body: changed() }
+      request.response = { ...response, body: Readable.from(changed()) }
     },
   },
   async whole({ bug }: MatrixEvent, answer: Promise<string>): Promise<string> {

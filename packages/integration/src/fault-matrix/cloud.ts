@@ -1,5 +1,6 @@
 /** The cloud that the matrix runs in: one endpoint that strikes by script, and sandboxes that are used again and again. */
 
+import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import type { CostRecord } from '@sluice/cost-meter'
 import {
@@ -138,9 +139,7 @@ export async function startCloud(
 const scripted: LocalModel = async function* ({ turns }, signal) {
   const prompt = JSON.parse(turns.at(-1)?.text ?? '') as Prompt
   for (let index = 0; index <= prompt.pieces; index++) {
-    if (index === prompt.pauseAt) {
-      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
-    }
+    if (index === prompt.pauseAt) await once(signal, 'abort', { signal })
     if (index === prompt.pieces) return
     yield [pieceOf(prompt, index)]
     await setImmediate()

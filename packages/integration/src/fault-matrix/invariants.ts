@@ -76,9 +76,10 @@ function usageFaults(attempts: readonly AttemptCostRecord[], requests: readonly 
     if (index < 0) return ['the usage of an answer is not what the endpoint counted']
     counted.splice(index, 1)
   }
+  // What an exception took the place of had been made, but is billed only with what was sent before it.
+  const made = requests.filter(({ outcome }) => outcome !== 'streamException')
   const most = sum(attempts, ({ atMost, usage }) => (atMost ?? usage).outputTokens)
-  if (most < sum(requests, ({ outputTokens }) => outputTokens))
-    return ['more was made than was metered at most']
+  if (most < sum(made, ({ outputTokens }) => outputTokens)) return ['more was made than was metered at most']
   return []
 }
 

@@ -84,7 +84,7 @@ export async function runScenario(
 }
 
 /** Until what is still on its way has come. */
-const settleMs = 3_000
+const settleMs = 5_000
 
 async function within<Value>(work: Promise<Value>, signal: AbortSignal, otherwise: Value): Promise<Value> {
   const { promise, resolve } = Promise.withResolvers<Value>()
