@@ -52,6 +52,7 @@ export default defineConfig({
           { text: 'Start', link: '/start' },
           { text: 'The two chains', link: '/two-chains' },
           { text: 'Errors', link: '/errors' },
+          { text: 'What happens when it breaks', link: '/guarantees' },
           { text: 'Testing your handlers', link: '/testing' },
           { text: 'Against the bare SDK', link: '/against-the-sdk' },
         ],
