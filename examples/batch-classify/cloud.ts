@@ -1,21 +1,28 @@
 /** The same pipeline on this machine: for the demonstration and for the tests. */
 import { type Local, type LogLine, startLocal } from 'sluice/local'
 
-const at = (name: string) => new URL(name, import.meta.url)
+const functionIn = (file: string, exportName: string, environment: Readonly<Record<string, string>>) => ({
+  handler: new URL(file, import.meta.url),
+  exportName,
+  timeoutMs: 10_000,
+  environment,
+})
 
-const functions = {
-  submitToBedrock: { handler: at('./bedrock.ts'), exportName: 'submit', timeoutMs: 10_000 },
-  collectFromBedrock: { handler: at('./bedrock.ts'), exportName: 'collect', timeoutMs: 10_000 },
-  submitToSageMaker: { handler: at('./sagemaker.ts'), exportName: 'submit', timeoutMs: 10_000 },
-  collectFromSageMaker: { handler: at('./sagemaker.ts'), exportName: 'collect', timeoutMs: 10_000 },
-}
+type FunctionName = 'submitToBedrock' | 'collectFromBedrock' | 'submitToSageMaker' | 'collectFromSageMaker'
 
 export function startCloud(
   onLog?: (line: LogLine) => void,
-): Promise<Local<keyof typeof functions, never, 'tickets'>> {
+  /** For the functions, beside what the local cloud gives them. */
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Local<FunctionName, never, 'tickets'>> {
   return startLocal({
     bedrock: { latency: 'none' },
-    functions,
+    functions: {
+      submitToBedrock: functionIn('./bedrock.ts', 'submit', environment),
+      collectFromBedrock: functionIn('./bedrock.ts', 'collect', environment),
+      submitToSageMaker: functionIn('./sagemaker.ts', 'submit', environment),
+      collectFromSageMaker: functionIn('./sagemaker.ts', 'collect', environment),
+    },
     buckets: { tickets: {} },
     batch: { function: 'collectFromBedrock' },
     sagemaker: {

@@ -16,8 +16,10 @@ const endpoint: EndpointAccount = {
   tokens: { in: 300, out: 30 },
   lostTokens: { in: 90, out: 4 },
   faults: 3,
+  overQuota: 0,
   connections: 1,
   requestsMs: [],
+  spanMs: 0,
 }
 const own: OwnAccount = {
   calls: 3,

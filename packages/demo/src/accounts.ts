@@ -25,9 +25,13 @@ export interface EndpointAccount extends Fates {
   readonly lostTokens: Tokens
   /** Requests that an injected fault has struck. */
   readonly faults: number
+  /** Requests that a quota has refused. */
+  readonly overQuota: number
   readonly connections: number
   /** Time of each request, in milliseconds. */
   readonly requestsMs: readonly number[]
+  /** From the first request to the end of the last, in milliseconds. */
+  readonly spanMs: number
 }
 
 export interface OwnAccount extends Fates {
@@ -46,7 +50,11 @@ export interface OwnAccount extends Fates {
 
 export function endpointAccount(requests: readonly RequestRecord[], counters: Counters): EndpointAccount {
   const answered = requests.filter(({ outcome }) => outcome === 'ok')
-  const lost = requests.filter(({ outcome, outputTokens }) => outcome !== 'ok' && outputTokens > 0)
+  // A stream whose headers were sent had begun, also if it said nothing.
+  const lost = requests.filter(
+    ({ outcome, outputTokens, status }) => outcome !== 'ok' && (outputTokens > 0 || status === 200),
+  )
+  const firstAt = Math.min(...requests.map(({ at }) => at))
   return {
     requests: counters.requests,
     answered: answered.length,
@@ -54,10 +62,16 @@ export function endpointAccount(requests: readonly RequestRecord[], counters: Co
     lost: lost.length,
     tokens: sum(answered.map(tokensOfRequest)),
     lostTokens: sum(lost.map(tokensOfRequest)),
-    faults: requests.filter(({ fault }) => fault !== undefined).length,
+    faults: requests.filter(({ fault }) => fault !== undefined && !isQuota(fault)).length,
+    overQuota: requests.filter(({ fault }) => isQuota(fault)).length,
     connections: counters.connections.http1 + counters.connections.http2,
     requestsMs: requests.map(({ totalMs }) => totalMs),
+    spanMs: Math.max(...requests.map(({ at, totalMs }) => at + totalMs), 0) - firstAt,
   }
+}
+
+function isQuota(fault: string | undefined): boolean {
+  return fault?.startsWith('quota:') ?? false
 }
 
 export function ownAccount(attempts: readonly AttemptRecord[], calls: readonly CallRecord[]): OwnAccount {
@@ -78,8 +92,8 @@ export function ownAccount(attempts: readonly AttemptRecord[], calls: readonly C
   }
 }
 
-/** Where the two accounts differ, in words; nothing where they agree to the token. */
-export function differences(endpoint: EndpointAccount, own: OwnAccount): string[] {
+/** Where the endpoint's account and another differ, in words; nothing where they agree to the token. */
+export function differences(endpoint: EndpointAccount, own: OwnAccount, whose = 'Sluice'): string[] {
   const pairs: readonly (readonly [string, number, number])[] = [
     ['requests', endpoint.requests, own.attempts],
     ['answered', endpoint.answered, own.answered],
@@ -90,7 +104,7 @@ export function differences(endpoint: EndpointAccount, own: OwnAccount): string[
   ]
   return pairs
     .filter(([, theirs, ours]) => theirs !== ours)
-    .map(([what, theirs, ours]) => `${what}: the endpoint counted ${theirs}, Sluice ${ours}`)
+    .map(([what, theirs, ours]) => `${what}: the endpoint counted ${theirs}, ${whose} ${ours}`)
 }
 
 export function sum(tokens: readonly Tokens[]): Tokens {

@@ -56,11 +56,14 @@ const lastLine = (output: string): Report => JSON.parse(output.trim().split('\n'
 test('both accounts are shown, agree to the token, and nothing is left', { timeout: 60_000 }, async () => {
   const { code, output, errors, left } = await run(['--messages', '10', '--json'])
   expect({ code, left }, errors).toEqual({ code: 0, left: [] })
-  expect(output).toContain('The two accounts agree to the token: 28 answers')
+  expect(output).toContain('Endpoint, Sluice and cost meter agree to the token: 42 answers')
+  expect(output).toContain('Endpoint and job agree as well: 100 labels')
+  expect(output).toMatch(/\n {2}models {2}0\.\d+ {2}in \d+ attempts of 42 calls/)
 
   const report = lastLine(output)
   expect(report).toMatchObject({ mode: 'local', messages: 10, agree: true, differences: [] })
-  const [before, ...guarded] = report.patterns
+  const byName = new Map(report.patterns.map((pattern) => [pattern.pattern, pattern]))
+  const before = byName.get('sdk-handler, before')
   expect(before).toMatchObject({
     pattern: 'sdk-handler, before',
     events: 10,
@@ -73,18 +76,62 @@ test('both accounts are shown, agree to the token, and nothing is left', { timeo
     ['api-inference', 4, 4],
     ['step-functions', 1, 3],
     ['s3-documents', 1, 1],
+    ['chat-stream', 2, 2],
   ] as const
-  expect(guarded.map(({ pattern, messages, own }) => [pattern, messages, own?.calls])).toEqual(expected)
-  for (const [index, [, , calls]] of expected.entries()) {
-    const pattern = guarded[index]
-    expect(pattern).toMatchObject({
+  for (const [name, messages, calls] of expected) {
+    const pattern = byName.get(name)
+    expect(pattern, name).toMatchObject({
+      messages,
+      own: { calls },
       failed: 0,
       survived: 1,
       endpoint: { requests: calls + 1, answered: calls, faults: 1 },
     })
     expect(pattern?.own).toMatchObject({ attempts: calls + 1, tokens: pattern?.endpoint?.tokens })
     expect(pattern?.endpoint?.tokens.in).toBeGreaterThan(10 * calls)
+    expect(Number(pattern?.costUsd)).toBeGreaterThan(0)
   }
+  for (const name of ['sqs-deferral', 'shared-quota, before', 'shared-quota, after']) {
+    expect(byName.get(name), name).toMatchObject({ messages: 4, failed: 0, own: { answered: 4 } })
+  }
+  expect(report.patterns).toHaveLength(expected.length + 4)
+  const [bedrock, sageMaker] = report.jobs
+  expect(bedrock).toMatchObject({ records: 100, labelled: 100, tokens: bedrock?.endpointTokens })
+  expect(Number(bedrock?.directUsd)).toBeCloseTo(2 * Number(bedrock?.costUsd), 12)
+  expect(sageMaker).toMatchObject({ records: 100, labelled: 100 })
+})
+
+test('a quota that is short: with the throttle all are answered, and next to none refused', {
+  timeout: 60_000,
+}, async () => {
+  const { code, output, errors } = await run(['--messages', '50', '--only', 'shared-quota', '--json'])
+  expect(code, errors).toBe(0)
+  const { patterns, jobs } = lastLine(output)
+  const [before, after] = patterns
+  expect(patterns.map(({ pattern }) => pattern)).toEqual(['shared-quota, before', 'shared-quota, after'])
+  expect(jobs).toEqual([])
+  expect(after).toMatchObject({ messages: 20, failed: 0 })
+  expect(before?.endpoint?.overQuota).toBeGreaterThan(0)
+  expect(after?.endpoint?.overQuota).toBeLessThan(before?.endpoint?.overQuota ?? 0)
+})
+
+test('a stream that breaks off is told to its reader, and to the accounts', {
+  timeout: 60_000,
+}, async () => {
+  const { code, output, errors } = await run(['--messages', '100', '--only', 'chat-stream', '--json'])
+  expect(code, errors).toBe(0)
+  expect(lastLine(output)).toMatchObject({
+    agree: true,
+    patterns: [
+      {
+        messages: 20,
+        failed: 1,
+        survived: 1,
+        reasons: { 'told to the reader: stream_interrupted': 1 },
+        endpoint: { faults: 2, lost: 2 },
+      },
+    ],
+  })
 })
 
 test('Ctrl-C ends it at once, with every process and file', { timeout: 60_000 }, async () => {
@@ -117,19 +164,20 @@ test('with --aws the functions use the credentials and the Region of the user', 
   })
   expect({ code, left }, errors).toEqual({ code: 0, left: [] })
   expect(output).toContain(
-    'This asks eu.amazon.nova-lite-v1:0 in eu-central-1, with your credentials: 18 calls',
+    'This asks eu.amazon.nova-lite-v1:0 in eu-central-1, with your credentials: 19 calls',
   )
   const { patterns, ...report } = lastLine(output)
   expect(report).toMatchObject({ mode: 'aws', messages: 6, agree: null })
   expect(patterns.map(({ pattern, own }) => [pattern, own?.attempts])).toEqual([
     ['sdk-handler, after', 6],
     ['sqs-batch', 6],
+    ['chat-stream', 1],
     ['api-inference', 2],
     ['step-functions', 3],
     ['s3-documents', 1],
   ])
   const { models, inputTokens } = bedrock.counters()
-  expect(models).toMatchObject({ 'eu.amazon.nova-lite-v1:0': { requests: 18, outcomes: { ok: 18 } } })
+  expect(models).toMatchObject({ 'eu.amazon.nova-lite-v1:0': { requests: 19, outcomes: { ok: 19 } } })
   expect(patterns.reduce((sum, { own }) => sum + (own?.tokens.in ?? 0), 0)).toBe(inputTokens)
 })
 
@@ -153,14 +201,20 @@ test('when no call can be answered it says why and fails', { timeout: 60_000 }, 
 
 test('with --aws it asks before it costs something', async () => {
   const { code, output, errors } = await run(['--aws'], credentials)
-  expect(output).toMatch(/53 calls \(at most 198 attempts\)[\s\S]*at most [\d,]+ tokens in and [\d,]+ out/)
+  expect(output).toMatch(/57 calls \(at most 210 attempts\)[\s\S]*at most [\d,]+ tokens in and [\d,]+ out/)
   expect({ code, errors }).toEqual({ code: 2, errors: expect.stringContaining('add --yes to go on') })
 })
 
 test.for([
   [['--messages', '0'], {}, "--messages needs a whole number from 1 to 5000, not '0'"],
-  [['--fast'], {}, "Unknown option '--fast'. The options are: --help, --aws, --yes, --json, --messages"],
+  [
+    ['--fast'],
+    {},
+    "Unknown option '--fast'. The options are: --help, --aws, --yes, --json, --messages, --only",
+  ],
   [['fast'], {}, "Unexpected argument 'fast'"],
+  [['--only', 'sqs'], {}, "there is no pattern 'sqs', only: sdk-handler, sqs-batch"],
+  [['--aws', '--only', 'shared-quota'], {}, '--only shared-quota does not go with --aws'],
   [['--yes'], {}, '--yes only goes with --aws'],
   [['--aws'], {}, '--aws needs a Region: set AWS_REGION'],
   [['--aws'], { AWS_REGION: 'eu-central-1' }, '--aws needs credentials and found none'],
@@ -174,6 +228,6 @@ test.for([
 test('--help names every option', async () => {
   const { code, output } = await run(['--', '--help'])
   expect(code).toBe(0)
-  for (const option of ['--messages', '--json', '--aws', '--yes', '--help'])
+  for (const option of ['--messages', '--only', '--json', '--aws', '--yes', '--help'])
     expect(output).toContain(`  ${option}`)
 })

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { localOnly, names } from './names.ts'
 
 export interface Options {
   readonly help: boolean
@@ -7,20 +8,24 @@ export interface Options {
   readonly json: boolean
   /** Messages; a pattern that takes long gets a part of them. */
   readonly messages: number
+  /** Only the example of this name; undefined for all. */
+  readonly only: string | undefined
 }
 
 export const help = `pnpm demo: real messages through real Lambda handlers, and what became of every token
 
 Starts a local cloud for each example (a Bedrock endpoint, AWS's Lambda runtime client, a queue, a bucket, a state
-machine), sends messages through it, breaks a tenth of the requests halfway, and compares the endpoint's account with
-that of Sluice.
-Exits with 1 if the two do not agree to the token.
+machine), sends messages through it, breaks a tenth of the requests halfway, or lets the quota run short, and compares
+the endpoint's account with those of Sluice and of its cost meter.
+Exits with 1 if they do not agree to the token.
 
 Usage:
   pnpm demo [options]
 
 Options:
   --messages N   messages, 1 to 5000; slow patterns get a part of them  (default: 100; 20 with --aws)
+  --only NAME    only this pattern: ${names.slice(0, 5).join(', ')},
+                 ${names.slice(5).join(', ')}
   --json         the last line is the result as JSON
   --aws          ask the real Amazon Bedrock, with your credentials and Region; all else stays here
   --yes          with --aws: do not ask before it costs something
@@ -45,15 +50,22 @@ const known = {
   yes: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   messages: { type: 'string' },
+  only: { type: 'string' },
 } as const
 
 /** @throws UsageError */
 export function parseOptions(argv: readonly string[]): Options {
   // `pnpm demo -- --json` hands the dashes on.
   const args = argv[0] === '--' ? argv.slice(1) : [...argv]
-  const { messages, ...values } = parse(args)
+  const { messages, only, ...values } = parse(args)
   if (values.yes && !values.aws) throw new UsageError('--yes only goes with --aws')
-  return { ...values, messages: messages === undefined ? (values.aws ? 20 : 100) : count(messages) }
+  if (only !== undefined && !names.includes(only)) {
+    throw new UsageError(`there is no pattern '${only}', only: ${names.join(', ')}`)
+  }
+  if (only !== undefined && values.aws && localOnly.includes(only)) {
+    throw new UsageError(`--only ${only} does not go with --aws: it needs a quota or a job of its own`)
+  }
+  return { ...values, only, messages: messages === undefined ? (values.aws ? 20 : 100) : count(messages) }
 }
 
 function parse(args: string[]) {

@@ -1,7 +1,9 @@
 /** Sends messages through one pattern, in a local cloud of its own. */
 import { type FaultRule, type FunctionDefinition, type LogLine, startLocal } from 'sluice/local'
 import { type EndpointAccount, endpointAccount, type OwnAccount, ownAccount } from './accounts.ts'
-import type { Pattern } from './patterns.ts'
+import { meteredRecords } from './metered-records.ts'
+import type { Pattern, Trigger } from './patterns.ts'
+import { startQuotaStore } from './quota-store.ts'
 import { openRecordStore } from './records.ts'
 import type { Sent } from './send/sender.ts'
 
@@ -11,8 +13,8 @@ export interface RunOptions {
   readonly environment: Readonly<Record<string, string>>
   /** For the local endpoint. */
   readonly faults: readonly FaultRule[]
-  /** How often a message of a queue, or the event of a bucket, may come. */
-  readonly maxReceiveCount: number
+  /** Nothing that failed is sent again, by a queue or a bucket. */
+  readonly once: boolean
   readonly signal: AbortSignal
   /** Called when it runs, with what tells how far it is. */
   readonly onStart: (progress: () => Progress) => void
@@ -28,46 +30,51 @@ export interface Progress {
 export interface PatternResult extends Sent {
   readonly pattern: string
   readonly guarded: boolean
+  /** It is about more work than the quota carries. */
+  readonly rush: boolean
   readonly messages: number
   readonly endpoint: EndpointAccount
+  /** Of what Sluice has published. */
   readonly own: OwnAccount
+  /** Of what `costMeter()` has written to the logs. */
+  readonly metered: OwnAccount
+  /** In exact decimal text. */
+  readonly costUsd: string
+  /** What the functions have written. */
+  readonly lines: readonly string[]
 }
 
 export async function runPattern(
-  { name, guarded, functions, trigger, send, concurrency }: Pattern,
-  { texts, environment, faults, maxReceiveCount, signal, onStart }: RunOptions,
+  { name, guarded, functions, trigger, send, concurrency, quota, sharesQuota, ...pattern }: Pattern,
+  { texts, environment, faults, once, signal, onStart }: RunOptions,
 ): Promise<PatternResult> {
   const records = await openRecordStore()
   const lines: string[] = []
+  const quotaStore = sharesQuota ? await startQuotaStore() : undefined
   try {
     const local = await startLocal<string, string, string>({
-      bedrock: { faults, keepRequests: 20 * texts.length },
+      bedrock: { faults, keepRequests: 20 * texts.length, ...(quota && { quotas: [quota] }) },
       functions: Object.fromEntries(
-        Object.entries(functions).map(([name, { handler }]): [string, FunctionDefinition] => [
-          name,
+        Object.entries(functions).map(([key, definition]): [string, FunctionDefinition] => [
+          key,
           {
-            handler,
+            ...definition,
             concurrency,
             timeoutMs: 20_000,
+            // Many start at once, on few cores.
+            initTimeoutMs: 30_000,
             nodeArguments: records.nodeArguments,
-            environment: { ...records.environment, ...environment },
+            environment: {
+              PATTERN: name,
+              ...(quotaStore && { QUOTA_STORE_URL: quotaStore.url }),
+              ...pattern.environment,
+              ...records.environment,
+              ...environment,
+            },
           },
         ]),
       ),
-      ...(trigger === 'queue' && {
-        queues: {
-          messages: {
-            function: 'handler',
-            maximumConcurrency: concurrency,
-            reportBatchItemFailures: true,
-            visibilityTimeoutSeconds: 5,
-            maxReceiveCount,
-          },
-        },
-      }),
-      ...(trigger === 'bucket' && {
-        buckets: { papers: { function: 'handler', prefix: 'documents/', retries: maxReceiveCount - 1 } },
-      }),
+      ...triggers(trigger, concurrency, once),
       onLog: ({ text }: LogLine) => lines.push(text),
     })
     try {
@@ -83,18 +90,38 @@ export async function runPattern(
         },
       })
       const { attempts, calls } = await records.read()
+      const metered = meteredRecords(lines)
       return {
         pattern: name,
         guarded,
+        rush: quota !== undefined,
         messages: texts.length,
         ...sent,
         endpoint: endpointAccount(bedrock.requests(), bedrock.counters()),
         own: ownAccount(attempts, calls),
+        metered: ownAccount(metered.attempts, metered.calls),
+        costUsd: metered.usd,
+        lines,
       }
     } finally {
       await local.close()
     }
   } finally {
+    await quotaStore?.close()
     await records.remove()
   }
+}
+
+function triggers(trigger: Trigger | undefined, maximumConcurrency: number, once: boolean) {
+  if (trigger?.kind === 'queue') {
+    const { kind, maxReceiveCount, ...queue } = trigger
+    const mapping = { function: 'handler', reportBatchItemFailures: true, maximumConcurrency }
+    return { queues: { messages: { ...mapping, ...queue, maxReceiveCount: once ? 1 : maxReceiveCount } } }
+  }
+  if (trigger?.kind === 'bucket') {
+    return {
+      buckets: { papers: { function: 'handler', prefix: 'documents/', ...(once && { retries: 0 }) } },
+    }
+  }
+  return {}
 }

@@ -1,4 +1,5 @@
-import { number, type PatternReport, type Report } from './report.ts'
+import { grid, type Row as RowOf } from './grid.ts'
+import type { PatternReport } from './report.ts'
 
 const columns = [
   'events',
@@ -14,31 +15,16 @@ const columns = [
   'failed',
 ] as const
 
-interface Row {
-  readonly head: string
-  readonly cells: Partial<Record<(typeof columns)[number], number | undefined>>
-}
+type Row = RowOf<(typeof columns)[number]>
 
 /** Both accounts of each pattern, one below the other. */
-export function table({ patterns }: Report): string {
+export function table(patterns: readonly PatternReport[]): string {
   const rows = patterns.flatMap((pattern): Row[] => [
     { head: pattern.pattern, cells: {} },
     ...endpointRow(pattern),
     ownRow(pattern),
   ])
-  const shown = columns.filter((column) => rows.some(({ cells }) => cells[column] !== undefined))
-  const lines = [
-    ['', ...shown],
-    ...rows.map(({ head, cells }) => [head, ...shown.map((column) => text(cells[column]))]),
-  ]
-  const widths = lines[0]!.map((_, at) => Math.max(...lines.map((line) => line[at]!.length)))
-  return lines
-    .map(([head = '', ...cells]) =>
-      [head.padEnd(widths[0]!), ...cells.map((cell, at) => cell.padStart(widths[at + 1]!))]
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  return grid(rows, columns)
 }
 
 function endpointRow({ endpoint }: PatternReport): Row[] {
@@ -71,8 +57,4 @@ function ownRow({ endpoint, own, events, eventMs, failed, survived }: PatternRep
     'p99 ms': own.p99Ms,
   }
   return { head: '  Sluice', cells }
-}
-
-function text(value: number | undefined): string {
-  return value === undefined ? '' : number(value)
 }

@@ -7,6 +7,25 @@ export const asEvents: Sender = sendEvents({
   read: (payload) => (payload as { intent: string }).intent,
 })
 
+/** `{ text }` in, `{ summary }` out. */
+const asTexts: Sender = sendEvents({
+  event: (text) => ({ text }),
+  read: (payload) => (payload as { summary: string }).summary,
+})
+
+const messagesInLetter = 12
+
+/** Letters of many messages each, so that a few of them are more than a quota carries. */
+export const asLetters: Sender = (cloud, texts, options) => {
+  const letterAt = (at: number) =>
+    Array.from({ length: messagesInLetter }, (_, n) => texts[(at + n) % texts.length]).join(' ')
+  return asTexts(
+    cloud,
+    texts.map((_, at) => letterAt(at)),
+    options,
+  )
+}
+
 const request = {
   version: '2.0',
   rawPath: '/',

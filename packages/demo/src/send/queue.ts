@@ -8,12 +8,15 @@ export const throughQueue: Sender = async ({ queues, lines }, texts, { signal })
   await queue.settled({ signal })
   const answers: Answer[] = []
   const reasons: string[] = []
+  let deferred = 0
   for (const line of lines) {
-    const [json] = line.match(/\{"(?:messageId|record)":.*\}$/) ?? []
-    const { messageId, intent, error } = json ? JSON.parse(json) : {}
-    if (intent !== undefined) answers.push({ text: textOf.get(messageId) ?? '', answer: intent })
-    if (error !== undefined) reasons.push(error)
+    const [json] = line.match(/\{"(?:messageId|summary|record)":.*\}$/) ?? []
+    const { messageId, intent, summary, status, error } = json ? JSON.parse(json) : {}
+    const answer = intent ?? summary
+    if (answer !== undefined) answers.push({ text: textOf.get(messageId) ?? '', answer })
+    if (status === 'deferred') deferred += 1
+    else if (error !== undefined) reasons.push(error)
   }
   const { length: failed } = await queue.deadLetters()
-  return { events: queue.counters().events, failed, eventsMs: [], answers, reasons }
+  return { events: queue.counters().events, failed, deferred, eventsMs: [], answers, reasons }
 }

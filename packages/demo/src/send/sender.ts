@@ -26,6 +26,8 @@ export interface Sent {
   readonly reasons: readonly string[]
   /** Messages without an answer in the end. */
   readonly failed: number
+  /** Times that a message went back to wait for quota. */
+  readonly deferred?: number
   /** Times of the events that met a warm sandbox, in milliseconds; none where they would mean something else. */
   readonly eventsMs: readonly number[]
 }

@@ -1,0 +1,4 @@
+import { handler as example } from '@sluice/example-sqs-deferral/handler.ts'
+import { metered } from './metered.ts'
+
+export const handler = metered(example)
