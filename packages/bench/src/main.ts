@@ -3,6 +3,7 @@ import { type Bench, UsageError } from './bench.ts'
 import { coldStart } from './cold-start/cold-start.ts'
 import { cost } from './cost/cost.ts'
 import { overhead } from './overhead/overhead.ts'
+import { queue } from './queue/queue.ts'
 import { quotaHotKey } from './quota/hot-key.ts'
 import { quotaLatency } from './quota/latency.ts'
 import { quota } from './quota/quota.ts'
@@ -16,6 +17,7 @@ const benches: Record<string, Bench> = {
   quota,
   'quota-latency': quotaLatency,
   'quota-hot-key': quotaHotKey,
+  queue,
 }
 
 const usage = `Usage: pnpm bench NAME [options]

@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import { queueReport, voidReasons } from './report.ts'
+import type { ArmResult, QueueLoad } from './run-arm.ts'
+
+const load: QueueLoad = {
+  messages: 1_000,
+  sandboxes: 50,
+  requestsPerSecond: 100,
+  burstSeconds: 60,
+  maxWaitMs: 1_000,
+  maxReceiveCount: 5,
+  timeoutMs: 10_000,
+  visibilityTimeoutSeconds: 30,
+  faultShare: 0.02,
+  killShare: 0.01,
+  duplicateShare: 0.005,
+  brokenEvery: 1_000,
+}
+
+const result: ArmResult = {
+  messages: 1_000,
+  results: 999,
+  deadLettered: 1,
+  deadLetteredForQuota: 0,
+  lost: 0,
+  duplicated: 0,
+  callsPerMessage: 1.02,
+  floor: 1,
+  reasons: { TypeError: 1 },
+  deadAndDone: 0,
+  seconds: 12.34,
+  sentPerSecond: 200,
+  shares: { faults: 0.02, kills: 0.01, duplicates: 0.005 },
+  invocations: 100,
+  deliveriesPerMessage: 1,
+  throttled: 0,
+}
+
+function verdicts(more: Partial<ArmResult>): (string | undefined)[] {
+  const { text } = queueReport({ sluice: { ...result, ...more }, naive: result }, load)
+  return text.split('\n').flatMap((line) => line.match(/(met|MISSED)$/)?.[1] ?? [])
+}
+
+test('the JSON has the agreed shape', () => {
+  const { json } = queueReport({ sluice: result, naive: { ...result, lost: 3 } }, load)
+  const figures = {
+    messages: 1_000,
+    results: 999,
+    deadLettered: 1,
+    deadLetteredForQuota: 0,
+    lost: 0,
+    duplicated: 0,
+    callsPerMessage: 1.02,
+    floor: 1,
+    seconds: 12.3,
+  }
+  expect(json).toEqual({ sluice: figures, naive: { ...figures, lost: 3 } })
+})
+
+test('each goal is missed alone', () => {
+  expect(verdicts({})).toEqual(['met', 'met', 'met', 'met'])
+  expect(verdicts({ lost: 1 })).toEqual(['MISSED', 'met', 'met', 'met'])
+  expect(verdicts({ reasons: { unknown: 1 } })).toEqual(['met', 'MISSED', 'met', 'met'])
+  expect(verdicts({ deadLetteredForQuota: 1 })).toEqual(['met', 'met', 'MISSED', 'met'])
+  expect(verdicts({ callsPerMessage: 1.021 })).toEqual(['met', 'met', 'met', 'MISSED'])
+})
+
+test('a run in which less went wrong than was asked for, or came too slowly, is none', () => {
+  const reasons = (more: Partial<ArmResult>) =>
+    voidReasons({ sluice: result, naive: { ...result, ...more } }, load)
+  expect(reasons({})).toEqual([])
+  expect(reasons({ sentPerSecond: 179 })).toMatchObject([
+    expect.stringContaining('naive: 179 messages a second'),
+  ])
+  expect(reasons({ shares: { ...result.shares, kills: 0.007 } })).toEqual([
+    'naive: 0.70 % kills, where 1.00 % were asked for.',
+  ])
+  expect(reasons({ shares: { faults: 0, kills: 0, duplicates: 0 } })).toHaveLength(3)
+})
