@@ -11,9 +11,10 @@ import {
   requestsAt,
   tokensAt,
 } from './quota-item.ts'
-import { amountOf, microsOf } from './quota-micros.ts'
+import { amountOf, type Bursts, burstsOf } from './quota-micros.ts'
 import type { Charge } from './quota-plan.ts'
 import { binOf, refundedBefore, refundOf } from './quota-refunds.ts'
+import { hasSlack, slackOf } from './quota-slack.ts'
 
 /** A charge that is made already, and starts when its limits have brought back enough. All in microseconds. */
 interface Place {
@@ -38,6 +39,7 @@ export function answersTo(
   charges: readonly Charge[],
   item: Item,
   limits: QuotaLimits,
+  bursts: Bursts,
   nowMs: number,
   meanHoldMs: number,
 ): QuotaAnswer[] {
@@ -56,16 +58,16 @@ export function answersTo(
     position.tokens -= hold.held
     position.requests -= hold.requests
     expected -= hold.expected
-    const startIn = startOf(place, item, limits, nowMs)
+    const startIn = startOf(place, item, limits, bursts, nowMs)
     if (force || startIn <= 0) return { id, state: 'admitted' }
     const { unused } = place
-    const needsRequests = place.requests - burstOf(limits).requests - nowMs * 1000
+    const needsRequests = place.requests - bursts.requests - nowMs * 1000
     const probably = Math.max(
       probableWait(startIn, unused, atOnceOf(take, limits), meanHoldMs),
       needsRequests,
     )
     // Who starts without asking must not find that the line has moved past it: room cannot be saved up.
-    const sure = 2 * unused <= burstOf(limits).tokens - hold.held
+    const sure = 2 * unused <= bursts.tokens - hold.held
     return waiting(id, place, sure ? startIn : undefined, Math.min(startIn, probably))
   })
   return answers.reverse()
@@ -81,7 +83,7 @@ function probableWait(startIn: number, unused: number, atOnce: number, meanHoldM
 
 /** What those who run at once can give back, if all are like this one. */
 function atOnceOf({ tokens, expectedTokens }: QuotaTake, limits: QuotaLimits): number {
-  return tokens > 0 ? burstOf(limits).tokens * Math.max(0, 1 - expectedTokens / tokens) : 0
+  return tokens > 0 ? burstsOf(limits).tokens * Math.max(0, 1 - expectedTokens / tokens) : 0
 }
 
 /** What a waiter is told that asks again; with an update, it may only start once that is made. */
@@ -96,7 +98,7 @@ export function answerAgain(
   const place = placeOf(ticket ?? '') as Place
   const nowMicros = nowMs * 1000
   const moved = movedBy(place, item)
-  const startIn = startOf(place, item, limits, nowMs)
+  const startIn = startOf(place, item, limits, usable(item, limits), nowMs)
   if (startIn <= 0) {
     const late = limits.tokens ? nowMicros - skewMicros - (place.tokens - moved - place.cost) : 0
     return {
@@ -146,11 +148,15 @@ export function refusalOf(
   nowMs: number,
 ): QuotaAnswer | undefined {
   const nowMicros = nowMs * 1000
-  const burst = burstOf(limits)
-  const tokens = Math.max(numberOf(item, tokensAt) ?? 0, nowMicros) + hold.held - burst.tokens - nowMicros
-  const requests =
-    Math.max(numberOf(item, requestsAt) ?? 0, nowMicros) + hold.requests - burst.requests - nowMicros
-  const probably = Math.max(numberOf(item, expectedAt) ?? 0, nowMicros) + hold.held - burst.tokens - nowMicros
+  const whole = burstsOf(limits)
+  const shortOf = (attribute: string, burst: number, cost: number) =>
+    Math.max((numberOf(item, attribute) ?? 0) + slackOf(burst, hasSlack(item)), nowMicros) +
+    cost -
+    burst -
+    nowMicros
+  const tokens = shortOf(tokensAt, whole.tokens, hold.held)
+  const requests = shortOf(requestsAt, whole.requests, hold.requests)
+  const probably = shortOf(expectedAt, whole.tokens, hold.held)
   const wait = maxWaitMs === 0 ? tokens : Math.min(tokens, probably)
   if (limits.requests && requests > maxWaitMs * 1000 && requests >= wait) {
     return refused(id, 'requests', requests, amountIn(requests, limits.requests))
@@ -181,19 +187,19 @@ export function isPlace(ticket: string | undefined): boolean {
 }
 
 /** When a place starts at the latest, in milliseconds since the epoch. */
-export function startsBy({ ticket }: QuotaTake, limits: QuotaLimits): number {
+export function startsBy({ ticket }: QuotaTake, item: Item, limits: QuotaLimits): number {
   const { tokens, requests } = placeOf(ticket ?? '') as Place
-  const burst = burstOf(limits)
+  const burst = usable(item, limits)
   return Math.max(tokens - burst.tokens, requests - burst.requests) / 1000
 }
 
 /** The ledger as its users see it. */
 export function viewOf(item: Item, limits: QuotaLimits, nowMs: number): QuotaView {
   const nowMicros = nowMs * 1000
-  const burst = burstOf(limits)
+  const burst = burstsOf(limits)
   const roomOf = (limit: QuotaLimits['tokens'], attribute: string, burstMicros: number) => {
     if (!limit) return Number.POSITIVE_INFINITY
-    const at = Math.max(numberOf(item, attribute) ?? 0, nowMicros)
+    const at = Math.max((numberOf(item, attribute) ?? 0) + slackOf(burstMicros, hasSlack(item)), nowMicros)
     return amountOf(nowMicros + burstMicros - at, limit)
   }
   const tokens = roomOf(limits.tokens, tokensAt, burst.tokens)
@@ -217,13 +223,15 @@ function movedBy(place: Place, item: Item): number {
   return refundedBefore(item, binOf(place.bookedAt / 1000)) - place.refunded
 }
 
-function burstOf({ tokens, requests }: QuotaLimits): { tokens: number; requests: number } {
-  return { tokens: microsOf(tokens?.burst ?? 0, tokens), requests: microsOf(requests?.burst ?? 0, requests) }
+/** What is taken at once of limits that are not idle. */
+function usable(item: Item, limits: QuotaLimits): Bursts {
+  const { tokens, requests } = burstsOf(limits)
+  const slack = hasSlack(item)
+  return { tokens: tokens - slackOf(tokens, slack), requests: requests - slackOf(requests, slack) }
 }
 
 /** In how many microseconds it starts at the latest; not above 0: now. */
-function startOf(place: Place, item: Item, limits: QuotaLimits, nowMs: number): number {
-  const burst = burstOf(limits)
+function startOf(place: Place, item: Item, limits: QuotaLimits, burst: Bursts, nowMs: number): number {
   return Math.max(
     limits.tokens ? place.tokens - movedBy(place, item) - burst.tokens - nowMs * 1000 : 0,
     limits.requests ? place.requests - burst.requests - nowMs * 1000 : 0,

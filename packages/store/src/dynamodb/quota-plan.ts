@@ -14,10 +14,11 @@ import {
   requestsAt,
   tokensAt,
 } from './quota-item.ts'
-import { microsOf } from './quota-micros.ts'
+import { type Bursts, burstsOf } from './quota-micros.ts'
 import { staleRefunds } from './quota-refunds.ts'
 import { settle } from './quota-settle.ts'
 import { counterOf, epochOf, shareOf, staleCounters, weightOf } from './quota-shares.ts'
+import { hasSlack, markSlack, slackOf } from './quota-slack.ts'
 
 /** An item, and when it was so. */
 export interface Sight {
@@ -41,12 +42,16 @@ export interface Work {
   readonly ended: readonly EndedHold[]
   readonly extended: readonly ExtendedHold[]
   readonly charges: readonly Charge[]
+  /** Leaves slack, because a guess went wrong. */
+  readonly slack?: boolean
 }
 
 export interface Plan {
   readonly update: ItemUpdate
   /** What it takes to let all in; undefined: not even an empty ledger would. */
   readonly admission: readonly Condition[] | undefined
+  /** What may be taken at once: where a limit was idle, all. */
+  readonly bursts: Bursts
 }
 
 /** What a take claims of its tenant's share: of the limit that it needs more of. */
@@ -73,20 +78,20 @@ function openPart({ priority }: QuotaTake): number {
  * Plans for the item as it probably is now: as full as it was when it was seen. The conditions see to it that the update
  * is right for what it is.
  */
-export function planUpdate(
-  { item, seenAtMs, askedAtMs }: Sight,
-  { limits, ended, extended, charges }: Work,
-  nowMs: number,
-): Plan {
+export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, nowMs: number): Plan {
+  const { limits, ended, extended, charges } = work
   const nowMicros = nowMs * 1000
   const view = aged(item, nowMs - seenAtMs)
   const update = emptyUpdate()
+  const slack = work.slack === true || hasSlack(item)
+  const whole = burstsOf(limits)
   const settled = settle(update, view, ended, extended, nowMs)
   for (const { hold } of charges) {
     add(update, hold.bucket, hold.held - hold.expected)
   }
   const tokens = limitOf(
     tokensAt,
+    whole.tokens,
     settled.tokens,
     sumOf(charges, ({ held }) => held),
   )
@@ -97,15 +102,21 @@ export function planUpdate(
   )
   const requests = limitOf(
     requestsAt,
+    whole.requests,
     settled.requests,
     sumOf(charges, ({ requests }) => requests),
   )
+  const bursts = {
+    tokens: whole.tokens - (tokens.idle ? 0 : slackOf(whole.tokens, slack)),
+    requests: whole.requests - (requests.idle ? 0 : slackOf(whole.requests, slack)),
+  }
 
   /** One limit has one of two updates: time that passes is not saved up in a bucket that is full. */
-  function limitOf(attribute: string, change: number, taken: number): Limit {
+  function limitOf(attribute: string, burst: number, change: number, taken: number): Limit {
     const from = nowMicros + Math.max(0, -change)
+    const full = from - slackOf(burst, slack)
     // Compared with the time at which it was asked for, as conditions are: else slow answers would make it look full.
-    const idle = (numberOf(item, attribute) ?? 0) + (nowMs - askedAtMs) * 1000 < from
+    const idle = (numberOf(item, attribute) ?? 0) + (nowMs - askedAtMs) * 1000 < full
     // A full bucket may be given back to: that leaves it full.
     if (taken === 0 && change <= 0) {
       if (change < 0) add(update, attribute, change)
@@ -115,9 +126,9 @@ export function planUpdate(
       idle
         ? [
             { attribute, is: 'absent' },
-            { attribute, is: '<', value: from },
+            { attribute, is: '<', value: full },
           ]
-        : [{ attribute, is: '>=', value: from }],
+        : [{ attribute, is: '>=', value: full }],
     )
     if (idle) update.sets[attribute] = nowMicros + Math.max(0, change) + taken
     else add(update, attribute, change + taken)
@@ -145,13 +156,14 @@ export function planUpdate(
 
   const admission = charges.length > 0 ? admissionOf() : []
   if (charges.length > 0) housekeeping(update, view, nowMs)
+  const idle = tokens.idle && (requests.idle || !limits.requests)
+  if (charges.length > 0 || settled.tokens > 0 || settled.requests > 0)
+    markSlack(update, view, slack, idle, nowMs)
   if (admission) update.conditions.push(...admission)
-  return { update, admission }
+  return { update, admission, bursts }
 
   function admissionOf(): Condition[] | undefined {
     const all: (Condition | boolean)[] = []
-    const tokenBurst = microsOf(limits.tokens?.burst ?? 0, limits.tokens)
-    const requestBurst = microsOf(limits.requests?.burst ?? 0, limits.requests)
     let [held, probable, asked] = [0, 0, 0]
     let [atOnce, inLine, inLineExpected, requestBound] = [Infinity, Infinity, Infinity, Infinity]
     let [open, openRequests] = [Infinity, Infinity]
@@ -159,7 +171,7 @@ export function planUpdate(
     const epoch = epochOf(nowMs)
     for (const { take, hold, claimed } of charges) {
       const waitMicros = Math.floor(Math.min(take.maxWaitMs, dayMs) * 1000)
-      const room = nowMicros + tokenBurst - tokens.change - held - hold.held
+      const room = nowMicros + bursts.tokens - tokens.change - held - hold.held
       if (take.force) {
         held += hold.held
         probable += hold.expected
@@ -170,14 +182,17 @@ export function planUpdate(
       if (waitMicros === 0) atOnce = Math.min(atOnce, room)
       else {
         inLine = Math.min(inLine, room)
-        const later = nowMicros + tokenBurst + waitMicros - expected.change - probable - hold.held
+        const later = nowMicros + bursts.tokens + waitMicros - expected.change - probable - hold.held
         inLineExpected = Math.min(inLineExpected, later)
       }
       held += hold.held
       probable += hold.expected
       asked += hold.requests
       if (limits.requests)
-        requestBound = Math.min(requestBound, nowMicros + requestBurst + waitMicros - requests.change - asked)
+        requestBound = Math.min(
+          requestBound,
+          nowMicros + bursts.requests + waitMicros - requests.change - asked,
+        )
       if (claimed) continue
       const counter = counterOf(take.tenant, epoch)
       const weight = weightOfTake(take)
@@ -186,8 +201,8 @@ export function planUpdate(
       const claim = claimOf(hold)
       claims.set(counter, { sum: (claims.get(counter)?.sum ?? 0) + claim, last: claim, share })
       if (share === Infinity) continue
-      open = Math.min(open, room - (1 - openPart(take)) * tokenBurst)
-      const openTo = requestBurst * openPart(take)
+      open = Math.min(open, room - (1 - openPart(take)) * bursts.tokens)
+      const openTo = bursts.requests * openPart(take)
       openRequests = Math.min(openRequests, nowMicros + openTo - requests.change - asked)
     }
     if (limits.tokens) {
@@ -225,12 +240,13 @@ interface Limit {
   readonly attribute: string
   /** What those who end change. */
   readonly change: number
-  /** It counts as full before. */
+  /** Where it starts when it is full. */
   readonly from: number
   readonly idle: boolean
 }
 
-function aged(item: Item, ageMs: number): Item {
+/** The item some time later, if the bucket is as full then. */
+export function aged(item: Item, ageMs: number): Item {
   const result = { ...item }
   for (const attribute of [tokensAt, expectedAt, requestsAt]) {
     const at = numberOf(item, attribute)

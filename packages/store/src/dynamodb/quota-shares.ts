@@ -19,6 +19,10 @@ export function counterOf(tenant: string, epoch: number): string {
   return `t${epoch}_${(hash ^ (hash >>> 16)) & (slots - 1)}`
 }
 
+export function isCounter(attribute: string): boolean {
+  return /^t\d+_\d+$/.test(attribute)
+}
+
 /** The weight of a counter's tenant, kept only where it is not 1. */
 export function weightOf(counter: string): string {
   return `w${counter.slice(1)}`

@@ -15,7 +15,8 @@ import { dynamoDBItemTable } from './quota-item-table.ts'
 import { answerAgain, answersTo, impossible, isPlace, refusalOf, startsBy, viewOf } from './quota-line.ts'
 import { admits, type Charge, keep, planUpdate, type Sight, type Work } from './quota-plan.ts'
 import { planReclaim } from './quota-settle.ts'
-import { planTurns, turnTicket } from './quota-turns.ts'
+import { flipped } from './quota-slack.ts'
+import { overShare, planTurns, turnTicket } from './quota-turns.ts'
 import { type DynamoDBStoreOptions, tableOf } from './table.ts'
 
 /**
@@ -56,6 +57,7 @@ export function quotaStoreOn(
     const answers = new Map<string, QuotaAnswer>()
     let { item, seenAtMs, askedAtMs }: Sight = seen.get(key) ?? unseen
     let operations = 0
+    let slack = false
 
     function look(next: Item, whenAskedMs: number): void {
       item = next
@@ -80,6 +82,21 @@ export function quotaStoreOn(
         await send(planReclaim(item, bucket, clock()), true)
       }
     }
+    /** Who is probably over its share claims its turn without trying before, if it still is. */
+    async function claimEarly(charges: readonly Charge[], work: Work, nowMs: number): Promise<boolean> {
+      const sight = { item, seenAtMs, askedAtMs }
+      const [charge] = charges
+      if (!charge || charges.length > 1 || nowMs - seenAtMs > recentMs) return false
+      const still = overShare(sight, planUpdate(sight, { ...work, charges }, nowMs), nowMs)
+      if (!still) return false
+      const turns = planTurns(sight, charges, nowMs)
+      if (!turns.update) return false
+      turns.update.conditions.push(...still)
+      if (!(await send(turns.update))) return false
+      for (const answer of turns.answersFrom(item)) answers.set(answer.id, answer)
+      pending = []
+      return true
+    }
     const chargeOf = (take: QuotaTake): Charge => ({
       take,
       hold: holdOf(take, limits, clock()),
@@ -99,32 +116,35 @@ export function quotaStoreOn(
       .filter(({ ticket, sent }) => sent || ticket !== turnTicket)
       .flatMap((settlement) => holds.end(settlement, limits) ?? [])
     let extended = (change.extensions ?? []).flatMap((extension) => holds.extend(extension, limits) ?? [])
-    extended.push(...again.flatMap((take) => holds.renew(take, startsBy(take, limits), limits) ?? []))
+    extended.push(...again.flatMap((take) => holds.renew(take, startsBy(take, item, limits), limits) ?? []))
 
     for (let attempt = 0; pending.length + ended.length + extended.length > 0; attempt++) {
       if (attempt === 2 * maxAttempts) throw new Error(`The item of "${key}" changes too fast.`)
       const nowMs = clock()
-      const work: Work = { limits, ended, extended, charges: [] }
+      const work: Work = { limits, ended, extended, charges: [], slack }
       let charges =
         attempt < maxAttempts
           ? fitting({ item, seenAtMs, askedAtMs }, work, pending.map(chargeOf), nowMs)
           : []
       if (charges.length + ended.length + extended.length === 0) {
         if (operations > 0) break
+        if (await claimEarly(pending.map(chargeOf), work, nowMs)) break
+        if (operations > 0) continue
         // Nobody is sent away because of what was seen some time ago: if it is still so, the update fails and tells.
         charges = pending.map(chargeOf)
       }
       const plan = planUpdate({ item, seenAtMs, askedAtMs }, { ...work, charges }, nowMs)
+      const guessed = { item, seenAtMs, askedAtMs }
       // More than an empty ledger lets in at once, of which some are refused when the item is known.
       if (!plan.admission) await read()
       else if (await send(plan.update, ended.length > 0)) {
         for (const { take, hold } of charges) holds.add(take, hold)
-        for (const answer of answersTo(charges, item, limits, nowMs, holds.meanMs()))
+        for (const answer of answersTo(charges, item, limits, plan.bursts, nowMs, holds.meanMs()))
           answers.set(answer.id, answer)
         pending = pending.filter(({ id }) => !answers.has(id))
         ended = []
         extended = []
-      }
+      } else if (flipped(guessed, item, limits, clock())) slack = true
       await reclaim()
     }
 
@@ -135,9 +155,9 @@ export function quotaStoreOn(
       else gated.push(charge)
     }
     for (let attempt = 0; gated.length > 0; attempt++) {
-      const turns = planTurns(item, gated, clock(), attempt < maxAttempts)
+      const turns = planTurns({ item, seenAtMs, askedAtMs }, gated, clock(), attempt < maxAttempts)
       if (turns.update && !(await send(turns.update))) continue
-      for (const answer of turns.answers) answers.set(answer.id, answer)
+      for (const answer of turns.answersFrom(item)) answers.set(answer.id, answer)
       gated = []
     }
 
@@ -171,6 +191,9 @@ export function quotaStoreOn(
 }
 
 const unseen: Sight = { item: {}, seenAtMs: 0, askedAtMs: 0 }
+
+/** What was seen so long ago still tells whether there is a crowd. */
+const recentMs = 20_000
 
 /** Keys of which one sandbox remembers the items. */
 const maxSeen = 1000
