@@ -53,7 +53,7 @@ function running({ pid }: Child): number {
 
 const lastLine = (output: string): Report => JSON.parse(output.trim().split('\n').at(-1) ?? '')
 
-test('both accounts are shown, agree to the token, and nothing is left', { timeout: 60_000 }, async () => {
+test('both accounts are shown, agree to the token, and nothing is left', { timeout: 120_000 }, async () => {
   const { code, output, errors, left } = await run(['--messages', '10', '--json'])
   expect({ code, left }, errors).toEqual({ code: 0, left: [] })
   expect(output).toContain('Endpoint, Sluice and cost meter agree to the token: 42 answers')
@@ -102,7 +102,7 @@ test('both accounts are shown, agree to the token, and nothing is left', { timeo
 })
 
 test('a quota that is short: with the throttle all are answered, and next to none refused', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const { code, output, errors } = await run(['--messages', '50', '--only', 'shared-quota', '--json'])
   expect(code, errors).toBe(0)
@@ -116,7 +116,7 @@ test('a quota that is short: with the throttle all are answered, and next to non
 })
 
 test('a stream that breaks off is told to its reader, and to the accounts', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const { code, output, errors } = await run(['--messages', '100', '--only', 'chat-stream', '--json'])
   expect(code, errors).toBe(0)
@@ -134,7 +134,7 @@ test('a stream that breaks off is told to its reader, and to the accounts', {
   })
 })
 
-test('Ctrl-C ends it at once, with every process and file', { timeout: 60_000 }, async () => {
+test('Ctrl-C ends it at once, with every process and file', { timeout: 120_000 }, async () => {
   const { child, left } = await start(['--messages', '60'])
   const output = text(child.stdout)
   for await (const line of createInterface({ input: child.stderr })) {
@@ -154,7 +154,7 @@ const credentials = {
 }
 
 test('with --aws the functions use the credentials and the Region of the user', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const bedrock = await startBedrock({ latency: 'none' })
   onTestFinished(bedrock.close)
@@ -181,7 +181,7 @@ test('with --aws the functions use the credentials and the Region of the user', 
   expect(patterns.reduce((sum, { own }) => sum + (own?.tokens.in ?? 0), 0)).toBe(inputTokens)
 })
 
-test('when no call can be answered it says why and fails', { timeout: 60_000 }, async () => {
+test('when no call can be answered it says why and fails', { timeout: 120_000 }, async () => {
   const bedrock = await startBedrock({
     latency: 'none',
     faults: [
