@@ -68,6 +68,11 @@ test('goodput is what was settled within the window, as a part of the refill', (
   expect(goodput).toBeCloseTo(1.2, 6)
 })
 
+test('what is settled counts when it is, not when it was sent', () => {
+  const { goodput } = figuresOf(runOf([requestAt(119_000), requestAt(300_000)], []))
+  expect(goodput).toBeCloseTo(4_000 / 80_000, 6)
+})
+
 test('what others settled is no goodput, and no refill for ours', () => {
   const foreign = times.map((at) => requestAt(at, { metadata: { tenant: 'tenant--1' }, outputTokens: 0 }))
   const { goodput, attempts } = figuresOf(runOf([...times.map((at) => requestAt(at)), ...foreign], []))
@@ -107,6 +112,17 @@ test('fairness is measured against what everybody could have', () => {
   // Either could have 5,000 a minute; one got 12,000 and the other 6,000.
   expect(jain).toBeCloseTo((12 + 6) ** 2 / (2 * (12 ** 2 + 6 ** 2)), 4)
   expect(lightTenantSuccess).toBeCloseTo(0.5)
+})
+
+test('who asks for little and gets it is as well off as who gets all the rest', () => {
+  const light = times.filter((at) => at % 30_000 === 0).map((at) => callAt(at, 'ok', 1))
+  // 70,000 in the seven minutes that count: 28,000 for the light one, 42,000 for the other.
+  const hog = times.flatMap((at) => [
+    callAt(at + 1, at % 20_000 === 0 ? 'ok' : 'shed', 0),
+    callAt(at + 2, 'shed', 0),
+  ])
+  const { jain } = figuresOf(runOf([], [...hog, ...light], { tenants: [0.8, 0.2] }))
+  expect(jain).toBeCloseTo(1, 6)
 })
 
 test('after the last of the killed could have ended, the time until all is served again', () => {

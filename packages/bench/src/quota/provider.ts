@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Counters, RequestRecord } from 'sluice/local'
 import type { Settings } from './settings.ts'
@@ -32,8 +33,10 @@ export async function startProvider(settings: Settings): Promise<ProviderProcess
   return {
     url,
     async account() {
-      const { settledTokens } = (await get('counters')) as Counters
-      return { requests: (await get('requests')) as RequestRecord[], settledTokens }
+      // What was given up at the end is settled a moment later.
+      let counters = (await get('counters')) as Counters
+      for (; counters.open > 0; counters = (await get('counters')) as Counters) await delay(20)
+      return { requests: (await get('requests')) as RequestRecord[], settledTokens: counters.settledTokens }
     },
     async reset() {
       await fetch(`${url}/_sluice/reset`, { method: 'POST' })
