@@ -108,13 +108,13 @@ export default defineConfig({
         items: [
           { text: 'An SDK handler', link: '/patterns/sdk-handler' },
           { text: 'A queue in batches', link: '/patterns/sqs-batch' },
+          { text: 'Many sandboxes, one quota', link: '/patterns/shared-quota' },
           { text: 'A queue above its quota', link: '/patterns/sqs-deferral' },
           { text: 'An API that answers', link: '/patterns/api-inference' },
           { text: 'A chat that streams', link: '/patterns/chat-stream' },
           { text: 'A state machine', link: '/patterns/step-functions' },
           { text: 'Documents from a bucket', link: '/patterns/s3-documents' },
           { text: 'A day in one job', link: '/patterns/batch-classify' },
-          { text: 'Many sandboxes, one quota', link: '/patterns/shared-quota' },
         ],
       },
       {

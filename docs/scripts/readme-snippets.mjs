@@ -1,6 +1,7 @@
 // npm shows a README as plain Markdown, which cannot import code. This fills the marked blocks from the files that
 // the tests run: without an argument it writes, with --check it fails where a page differs. A block begins with
-// `<!-- snippet PATH -->` or `<!-- snippet diff PATH PATH -->` and ends with `<!-- /snippet -->`.
+// `<!-- snippet PATH -->`, `<!-- snippet PATH from "TEXT" -->` (from the first line that begins so to the end of the file)
+// or `<!-- snippet diff PATH PATH -->`, and ends with `<!-- /snippet -->`.
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,15 +12,15 @@ const pages = [
   'README.md',
   'CONTRIBUTING.md',
   'docs/index.md',
-  ...globSync('packages/*/README.md', { cwd: root }),
+  ...globSync('{packages,examples}/*/README.md', { cwd: root }),
 ]
-const block = /(<!-- snippet (diff )?(\S+)(?: (\S+))? -->\n)[\s\S]*?(\n<!-- \/snippet -->)/g
+const block = /(<!-- snippet (diff )?(\S+)(?: from "(.+)"| (\S+))? -->\n)[\s\S]*?(\n<!-- \/snippet -->)/g
 const check = process.argv.includes('--check')
 
 for (const page of pages) {
   const before = read(page)
-  const after = before.replace(block, (_, open, diff, path, other, close) => {
-    const code = diff ? lineDiff(read(path), read(other)) : read(path).trimEnd()
+  const after = before.replace(block, (_, open, diff, path, from, other, close) => {
+    const code = diff ? lineDiff(read(path), read(other)) : textFrom(from, path)
     return `${open}\`\`\`${diff ? 'diff' : extname(path).slice(1)}\n${code}\n\`\`\`${close}`
   })
   if (after === before) continue
@@ -29,6 +30,15 @@ for (const page of pages) {
   }
   console.error(`${page} differs from its snippets. Run: node docs/scripts/readme-snippets.mjs`)
   process.exitCode = 1
+}
+
+/** Without a beginning, all of it. */
+function textFrom(beginning, path) {
+  const text = read(path).trimEnd()
+  if (beginning === undefined) return text
+  const at = `\n${text}`.indexOf(`\n${beginning}`)
+  if (at < 0) throw new Error(`${path} has no line that begins with: ${beginning}`)
+  return text.slice(at)
 }
 
 /** The whole of the second text, with what was added and what was removed: a longest common subsequence of lines. */
