@@ -79,3 +79,31 @@ test('an attempt that was billed twice, or forgotten, is a difference', () => {
   expect(differences(theirs, ownAccount([attempt, attempt], []))).toHaveLength(4)
   expect(differences(theirs, ownAccount([], []))).toHaveLength(4)
 })
+
+const counters = { requests: 1, connections: { http1: 1, http2: 0, open: 0 } } as Parameters<
+  typeof endpointAccount
+>[1]
+
+test.for([
+  ['a stream that began and said nothing', { outcome: 'aborted', status: 200, fault: 'stall' }, { lost: 1 }],
+  [
+    'a refusal of the quota',
+    { outcome: 'throttled', status: 429, fault: 'quota:tokens' },
+    { refused: 1, overQuota: 1 },
+  ],
+  [
+    'an injected throttle',
+    { outcome: 'throttled', status: 429, fault: 'throttle' },
+    { refused: 1, faults: 1 },
+  ],
+] as const)('%s', ([, request, expected]) => {
+  const account = endpointAccount(
+    [{ at: 1_000, totalMs: 50, inputTokens: 9, outputTokens: 0, ...request } as RequestRecord],
+    counters,
+  )
+  expect(account).toMatchObject({ answered: 0, spanMs: 50, ...expected })
+})
+
+test('a run without a request has no time', () => {
+  expect(endpointAccount([], { ...counters, requests: 0 }).spanMs).toBe(0)
+})

@@ -54,7 +54,6 @@ export function endpointAccount(requests: readonly RequestRecord[], counters: Co
   const lost = requests.filter(
     ({ outcome, outputTokens, status }) => outcome !== 'ok' && (outputTokens > 0 || status === 200),
   )
-  const firstAt = Math.min(...requests.map(({ at }) => at))
   return {
     requests: counters.requests,
     answered: answered.length,
@@ -66,8 +65,14 @@ export function endpointAccount(requests: readonly RequestRecord[], counters: Co
     overQuota: requests.filter(({ fault }) => isQuota(fault)).length,
     connections: counters.connections.http1 + counters.connections.http2,
     requestsMs: requests.map(({ totalMs }) => totalMs),
-    spanMs: Math.max(...requests.map(({ at, totalMs }) => at + totalMs), 0) - firstAt,
+    spanMs: spanOf(requests),
   }
+}
+
+function spanOf(requests: readonly RequestRecord[]): number {
+  if (requests.length === 0) return 0
+  const ends = requests.map(({ at, totalMs }) => at + totalMs)
+  return Math.max(...ends) - Math.min(...requests.map(({ at }) => at))
 }
 
 function isQuota(fault: string | undefined): boolean {
