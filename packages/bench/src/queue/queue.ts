@@ -1,7 +1,8 @@
 import { hasRedis } from '../../../store/src/fixtures/redis-server.ts'
 import { type Bench, type BenchReport, UsageError } from '../bench.ts'
+import type { QueueLoad } from './load.ts'
 import { queueReport, voidReasons } from './report.ts'
-import { type ArmResult, type QueueArm, type QueueLoad, runArm } from './run-arm.ts'
+import { type ArmResult, type QueueArm, runArm } from './run-arm.ts'
 
 const whole: QueueLoad = {
   messages: 100_000,
@@ -36,11 +37,13 @@ export const queue: Bench = {
     messages: { type: 'string' },
     sandboxes: { type: 'string' },
     'requests-per-second': { type: 'string' },
+    burst: { type: 'string' },
   },
   usage: `  queue:
   --messages N             that are sent (${whole.messages})
   --sandboxes N            processes at most (${whole.sandboxes})
-  --requests-per-second N  the quota; twice as many messages come (${whole.requestsPerSecond})`,
+  --requests-per-second N  the quota; twice as many messages come (${whole.requestsPerSecond})
+  --burst S                seconds of the quota that the provider allows at once (${whole.burstSeconds})`,
   async run({ quick, values = {}, progress }): Promise<BenchReport> {
     if (!hasRedis) throw new UsageError('The sandboxes meet in Redis: install redis-server.')
     const normal = quick ? quickLoad : whole
@@ -49,9 +52,10 @@ export const queue: Bench = {
       messages: count(values, 'messages', normal.messages),
       sandboxes: count(values, 'sandboxes', normal.sandboxes),
       requestsPerSecond: count(values, 'requests-per-second', normal.requestsPerSecond),
+      burstSeconds: count(values, 'burst', normal.burstSeconds),
     }
     const results = {} as Record<QueueArm, ArmResult>
-    for (const arm of ['sluice', 'naive'] as const) results[arm] = await runArm(arm, load, { progress })
+    for (const arm of ['sluice', 'naive'] as const) results[arm] = await runArm(arm, load, progress)
     return { ...queueReport(results, load), voidReasons: voidReasons(results, load) }
   },
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import type { QueueLoad } from './load.ts'
 import { queueReport, voidReasons } from './report.ts'
-import type { ArmResult, QueueLoad } from './run-arm.ts'
+import type { ArmResult } from './run-arm.ts'
 
 const load: QueueLoad = {
   messages: 1_000,

@@ -1,7 +1,8 @@
 import type { BenchReport } from '../bench.ts'
 import { machine } from '../machine.ts'
 import { table } from '../table.ts'
-import type { ArmResult, QueueArm, QueueLoad } from './run-arm.ts'
+import type { QueueLoad } from './load.ts'
+import type { ArmResult, QueueArm } from './run-arm.ts'
 
 type Results = Readonly<Record<QueueArm, ArmResult>>
 

@@ -18,7 +18,7 @@ async function work({ body }: SQSRecord, invocation: string): Promise<void> {
   await deliver(redis, ticket, invocation)
 }
 
-export const handler = middy()
+export const handler = middy<SQSEvent>()
   .use(
     sqsPartialBatchFailure({
       logger: (reason: Error, { messageId }: SQSRecord) =>

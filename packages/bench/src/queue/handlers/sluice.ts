@@ -10,7 +10,7 @@ import { type BedrockModel, bedrock } from '@sluice/model-invocation/bedrock'
 import { quotaThrottle } from '@sluice/quota-throttle'
 import { redisQuotaStore } from '@sluice/store/redis'
 import { timeoutGuard } from '@sluice/timeout-guard'
-import type { Context } from 'aws-lambda'
+import type { Context, SQSEvent } from 'aws-lambda'
 import { deliver, maxTokens, modelId, question, readTicket, type Ticket } from './ticket.ts'
 
 const { REDIS_URL = '', REQUESTS_PER_MINUTE, BURST_REQUESTS, MAX_WAIT_MS } = process.env
@@ -34,7 +34,7 @@ const tickets = sqsBatch({
   atReceiveLimit: 'sendAgain',
 })
 
-export const handler = middy()
+export const handler = middy<SQSEvent>()
   .use(tickets)
   .use(modelInvocation({ model: bedrock(modelId, { maxTokens }) }))
   .use(timeoutGuard())
