@@ -72,6 +72,8 @@ export async function startCloud(
       handler: new URL('./handler.ts', import.meta.url),
       exportName: place === 'bounded' ? 'bounded' : mode,
       timeoutMs: place === 'roomy' ? roomyTimeoutMs : quickTimeoutMs,
+      // Where many start at once on a busy machine.
+      initTimeoutMs: 60_000,
       concurrency: 1,
       environment: { MODELS: lanes.map(({ modelId }) => modelId).join(',') },
       ...(count > 1 && { managedInstances: { maxConcurrency: count, workerCount: 1 } }),

@@ -62,11 +62,13 @@ const printed: CostSink = (record) => {
   for (const each of buggyRecords(running.get(record.tenant ?? '')?.bug, record)) print({ record: each })
 }
 
-const fragile: CostSink = async (record) => {
+/** Throws, or rejects, or rejects late. */
+const fragile: CostSink = (record) => {
   const { sink, run } = running.get(record.tenant ?? '') ?? {}
   if (!run || sink?.of !== occasionOf(record) || hung.has(run)) return
+  if (sink.how === 'throws' && record.kind === 'attempt') throw new Error('of the matrix')
   if (sink.how === 'hangs') hung.add(run)
-  await trouble(sink.how)
+  return trouble(sink.how)
 }
 
 function occasionOf(record: CostRecord): NonNullable<MatrixEvent['sink']>['of'] {
@@ -128,6 +130,11 @@ function throwAt(event: MatrixEvent, place: MatrixEvent['throws']): void {
 async function begin(event: MatrixEvent): Promise<void> {
   const { deadlineMs, clock } = currentScope() as Scope
   if (event.late) await sleep(deadlineMs - clock.now() + 50)
+  if (event.abandons) {
+    // Nobody waits for this call, and it would never end.
+    const prompt = { run: sideRun(event), pieces: 1, pauseAt: 0 }
+    openStream({ ...event, prompt }).catch(() => {})
+  }
   throwAt(event, 'first')
 }
 

@@ -22,6 +22,8 @@ export interface MatrixEvent {
   readonly late?: boolean | undefined
   /** Where the handler throws. */
   readonly throws?: 'first' | 'midway' | 'last' | undefined
+  /** A call that nobody waits for, and that never ends. */
+  readonly abandons?: boolean | undefined
   /** A second call while the first one streams. */
   readonly sideCall?: boolean | undefined
   readonly store?: { readonly of: 'take' | 'settle' | 'cancel'; readonly how: Trouble } | undefined

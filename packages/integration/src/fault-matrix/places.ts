@@ -10,7 +10,7 @@ export function placeOf({ mode, place }: Pick<Scenario, 'mode' | 'place'>): stri
 }
 
 /** Those with little time have to wait for its end, so there are more of them. */
-const lanes = { quick: 4, roomy: 1 } as const
+const lanes = { quick: 3, roomy: 1 } as const
 
 export const matrixPlans: readonly LanePlan[] = [
   { mode: 'streamed', place: 'bounded', lanes: 1 },

@@ -63,6 +63,7 @@ export function randomScenario(seed: number, { mode, shared }: Pick<Lane, 'mode'
     deadlineMs,
     late: ends && chance(0.05),
     throws: maybe(0.15, () => one(['first', 'midway', 'last'] as const)),
+    abandons: chance(0.1),
     sideCall: chance(0.2),
     store: maybe(0.2, () => ({ of: one(['take', 'settle', 'cancel'] as const), how: 'throws' as const })),
     sink: maybe(0.2, () => ({ of: one(['attempt', 'side call', 'end'] as const), how: 'throws' as const })),

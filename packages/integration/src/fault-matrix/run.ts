@@ -25,7 +25,7 @@ export interface RunOptions {
 let lastRun = 0
 
 /** No wait is longer than this: what takes longer hangs. */
-const patienceMs = 50_000
+const patienceMs = 100_000
 
 export async function runScenario(
   cloud: MatrixCloud,

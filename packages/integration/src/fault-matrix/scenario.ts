@@ -254,6 +254,8 @@ function ofHandler(cell: Cell): Scenario {
     return { name, mode, ...timely, way, event: { throws }, ...(prompt && { prompt }) }
   }
   const saw = lazy ? 'part' : 'nothing'
+  // The model would still be talking.
+  const prompt = phase === 'streaming' ? { pauseAt: 5 } : {}
   const event = { throws, ...(timeout === 'during' && slowEnd) }
   const attempts: AttemptEnd[] = [phase === 'streaming' ? 'left' : 'answered']
   return {
@@ -262,6 +264,7 @@ function ofHandler(cell: Cell): Scenario {
     place: timeout === 'after' ? 'roomy' : 'quick',
     way,
     event,
+    prompt,
     expected: { saw, code, attempts },
   }
 }

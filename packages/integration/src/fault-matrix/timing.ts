@@ -1,10 +1,10 @@
 /** Times and limits that the parts of the matrix share. */
 
 /** Of a function whose calls are ended after two seconds. What is left is for a machine that is busy elsewhere. */
-export const quickTimeoutMs = 4_500
-export const reserveMs = 2_500
+export const quickTimeoutMs = 12_000
+export const reserveMs = 10_000
 /** Nothing is to be ended here. */
-export const roomyTimeoutMs = 60_000
+export const roomyTimeoutMs = 120_000
 /** What hangs outlasts the deadline of the calls of a quick function, and not the function. */
 export const hangMs = 2_300
 /** A stall that ends by itself. */
