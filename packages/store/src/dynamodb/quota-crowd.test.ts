@@ -100,6 +100,42 @@ describe('a crowd on one ledger', () => {
     )
   })
 
+  test('where the bucket is full now and then few guesses go wrong, and a rush then takes no more than there is', async () => {
+    await fc.assert(
+      fc.asyncProperty(seeds, async (seed) => {
+        const random = seededRandom(seed)
+        const call = {
+          ...{ tenant: 'one', tokens: 400, expectedTokens: 200, usedTokens: 100 },
+          ...{ serviceMs: 500, maxWaitMs: 0 },
+        }
+        let atMs = 0
+        const light = Array.from({ length: 200 }, (): CrowdCall => {
+          atMs += random() * 600
+          return { ...call, atMs }
+        })
+        // While up to a twentieth of the burst has come back unseen.
+        const rushAtMs = atMs + random() * 2_000
+        const rush = Array.from(
+          { length: 60 },
+          (): CrowdCall => ({
+            ...{ ...call, tokens: 1_000, expectedTokens: 1_000, usedTokens: 1_000 },
+            atMs: rushAtMs + random() * 50,
+          }),
+        )
+        const { outcomes, operations, lowestRoom, table } = await runCrowd(
+          crowdOf(seed, { calls: [...light, ...rush], sandboxes: 20, random }),
+        )
+        expect(table.items.get('key')?.slackUntil).toBeDefined()
+        expect(lowestRoom).toBeGreaterThanOrEqual(-2 * onTheWay)
+        expect(lowestRoom).toBeLessThan(2_000 + 2 * onTheWay)
+        expect(outcomes.slice(0, 200).every(({ state }) => state === 'served')).toBe(true)
+        // Each is taken and settled; sandboxes that have seen nothing yet, and refusals, are on top.
+        expect(operations).toBeLessThan(2.2 * 200 + 20 + 3 * 60)
+      }),
+      runs,
+    )
+  })
+
   test('in an overload tenants that want their share get it, and few operations are spent on it', async () => {
     const random = seededRandom(11)
     const calls = Array.from({ length: 3_000 }, (_, n): CrowdCall => {

@@ -18,7 +18,7 @@ import { type Bursts, burstsOf } from './quota-micros.ts'
 import { staleRefunds } from './quota-refunds.ts'
 import { settle } from './quota-settle.ts'
 import { counterOf, epochOf, shareOf, staleCounters, weightOf } from './quota-shares.ts'
-import { hasSlack, markSlack, slackOf } from './quota-slack.ts'
+import { hasSlack, markSlack, slackEnds, slackOf } from './quota-slack.ts'
 
 /** An item, and when it was so. */
 export interface Sight {
@@ -50,7 +50,7 @@ export interface Plan {
   readonly update: ItemUpdate
   /** What it takes to let all in; undefined: not even an empty ledger would. */
   readonly admission: readonly Condition[] | undefined
-  /** What may be taken at once: where a limit was idle, all. */
+  /** What may be taken at once. */
   readonly bursts: Bursts
 }
 
@@ -106,40 +106,42 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
     settled.requests,
     sumOf(charges, ({ requests }) => requests),
   )
-  const bursts = {
-    tokens: whole.tokens - (tokens.idle ? 0 : slackOf(whole.tokens, slack)),
-    requests: whole.requests - (requests.idle ? 0 : slackOf(whole.requests, slack)),
-  }
+  const bursts = { tokens: tokens.burst, requests: requests.burst }
 
   /** One limit has one of two updates: time that passes is not saved up in a bucket that is full. */
   function limitOf(attribute: string, burst: number, change: number, taken: number): Limit {
+    const kept = slackOf(burst, slack)
+    // All of the burst is there when nothing can be saved up.
+    const whole = taken > burst - kept || slackEnds(item, nowMs)
     const from = nowMicros + Math.max(0, -change)
-    const full = from - slackOf(burst, slack)
     // Compared with the time at which it was asked for, as conditions are: else slow answers would make it look full.
-    const idle = (numberOf(item, attribute) ?? 0) + (nowMs - askedAtMs) * 1000 < full
+    const at = (numberOf(item, attribute) ?? 0) + (nowMs - askedAtMs) * 1000
+    // Far from where either update fails.
+    const idle = at < from - (whole ? kept : kept / 2)
+    const limit = { attribute, change, from, idle, burst: idle && whole ? burst : burst - kept }
     // A full bucket may be given back to: that leaves it full.
     if (taken === 0 && change <= 0) {
       if (change < 0) add(update, attribute, change)
-      return { attribute, change, from, idle: false }
+      return { ...limit, idle: false }
     }
     update.conditions.push(
       idle
         ? [
             { attribute, is: 'absent' },
-            { attribute, is: '<', value: full },
+            { attribute, is: '<', value: whole ? from - kept : from },
           ]
-        : [{ attribute, is: '>=', value: full }],
+        : [{ attribute, is: '>=', value: from - kept }],
     )
     if (idle) update.sets[attribute] = nowMicros + Math.max(0, change) + taken
     else add(update, attribute, change + taken)
-    return { attribute, change, from, idle }
+    return limit
   }
 
   /** What is expected starts afresh whenever the bucket was full. */
-  function follow({ idle }: Limit, change: number, taken: number): Limit {
+  function follow({ idle, burst }: Limit, change: number, taken: number): Limit {
     if (idle) update.sets[expectedAt] = nowMicros + Math.max(0, change) + taken
     else if (change + taken !== 0) add(update, expectedAt, change + taken)
-    return { attribute: expectedAt, change, from: nowMicros + Math.max(0, -change), idle }
+    return { attribute: expectedAt, change, from: nowMicros + Math.max(0, -change), idle, burst }
   }
 
   type Bound = readonly [limit: Limit, bound: number]
@@ -156,7 +158,7 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
 
   const admission = charges.length > 0 ? admissionOf() : []
   if (charges.length > 0) housekeeping(update, view, nowMs)
-  const idle = tokens.idle && (requests.idle || !limits.requests)
+  const idle = (!limits.tokens || tokens.idle) && (!limits.requests || requests.idle)
   if (charges.length > 0 || settled.tokens > 0 || settled.requests > 0)
     markSlack(update, view, slack, idle, nowMs)
   if (admission) update.conditions.push(...admission)
@@ -243,6 +245,8 @@ interface Limit {
   /** Where it starts when it is full. */
   readonly from: number
   readonly idle: boolean
+  /** What may be taken at once. */
+  readonly burst: number
 }
 
 /** The item some time later, if the bucket is as full then. */

@@ -17,6 +17,11 @@ export function hasSlack(item: Item): boolean {
   return item[slackUntil] !== undefined
 }
 
+/** Whether the next one who finds the bucket full for long enough makes it exact again. */
+export function slackEnds(item: Item, nowMs: number): boolean {
+  return (numberOf(item, slackUntil) ?? Infinity) < nowMs
+}
+
 /** Of that burst, for how long a bucket may be full and not count as full, in microseconds. */
 export function slackOf(burst: number, slack: boolean): number {
   return slack ? Math.floor(burst / 20) : 0
@@ -33,10 +38,9 @@ export function markSlack(
   idle: boolean,
   nowMs: number,
 ): void {
-  const until = numberOf(view, slackUntil)
-  if (idle && until !== undefined && until < nowMs) update.removes.push(slackUntil)
-  if (idle) return
-  if (slack && until === undefined) update.sets[slackUntil] = nowMs + slackMs
+  if (idle) {
+    if (slackEnds(view, nowMs)) update.removes.push(slackUntil)
+  } else if (slack && !hasSlack(view)) update.sets[slackUntil] = nowMs + slackMs
   else update.conditions.push([{ attribute: slackUntil, is: slack ? 'present' : 'absent' }])
 }
 
