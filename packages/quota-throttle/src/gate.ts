@@ -60,6 +60,8 @@ export interface Gate {
 
 /** After a failure the store is left alone for so long, and asked again by the next one. */
 const aloneMs = 1_000
+/** Of one who has waited for the store once. */
+const aloneTicket = 'alone'
 
 interface Waiting {
   readonly take: QuotaTake
@@ -121,7 +123,17 @@ export function openGate(options: GateOptions): Gate {
       return { answer, keeper: 'nobody' }
     }
     const bounds = fitting(ownLimits(), [take], wholeBurst)
-    return { answer: own.take(take, bounds, clock.now()), keeper: 'own' }
+    const answer = own.take(take, bounds, clock.now())
+    const storeInMs = Math.max(1, failedUntilMs - clock.now())
+    if (!store || answer.state !== 'refused' || answer.waitMs <= storeInMs) return { answer, keeper: 'own' }
+    // What is too much for one sandbox may be little for all: that is known when the store answers again.
+    const mayAskIt = take.ticket !== aloneTicket && take.maxWaitMs > storeInMs
+    return mayAskIt
+      ? {
+          answer: { id: take.id, state: 'waiting', askInMs: storeInMs, ticket: aloneTicket },
+          keeper: 'nobody',
+        }
+      : { answer: { ...answer, waitMs: storeInMs }, keeper: 'own' }
   }
 
   function batch(): Batch {
