@@ -1,5 +1,14 @@
 import { afterEach, expect, test } from 'vitest'
-import { callModel, currentScope, heldMsP99, runInScope, type Scope, scopeHooks, sleep } from './index.ts'
+import {
+  callModel,
+  currentScope,
+  heldMsP99,
+  type Policy,
+  runInScope,
+  type Scope,
+  scopeHooks,
+  sleep,
+} from './index.ts'
 import { fakeClock, fakeModel, resetStatistics } from './testing.ts'
 
 const warnings: Error[] = []
@@ -250,4 +259,21 @@ test('a handler inside of another one has no more time than that one', () => {
   })
   outer.before({ event: {}, context, response: undefined })
   expect(deadlines).toEqual([9_000])
+})
+
+test('a call that the end has ended is over before those who sum up are told', async () => {
+  const ended: string[] = []
+  const waits: Policy = {
+    name: 'waits',
+    stage: 'retry',
+    wrap: () => (_request, context) => {
+      context.call.onEnd(() => ended.push('call'))
+      return sleep(context.scope.clock, 60_000, context.signal) as never
+    },
+  }
+  await runInScope({ policies: [waits] }, (scope) => {
+    scope.onEnd(() => ended.push('scope'))
+    callModel(scope, fakeModel().request()).catch(() => {})
+  })
+  expect(ended).toEqual(['call', 'scope'])
 })

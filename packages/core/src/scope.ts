@@ -245,6 +245,8 @@ function createScope(
             new ScopeEndedError('The invocation ended while this was running.', { code: 'scope_ended' }),
           )
         }
+        // A call that was just told ends in this turn: what is summed up at the end counts it.
+        if (openCalls > 0) scope.hold(new Promise((resolve) => setImmediate(resolve)))
         if (held.size > 0 || endListeners.length > 0) ending = finish()
       }
       return ending
