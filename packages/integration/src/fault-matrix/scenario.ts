@@ -346,7 +346,7 @@ function tooLong(cell: Cell): Scenario {
     // 200 MB take longer than a quick function has: a limit of tokens ends it in the same way.
     return { ...base, place: 'bounded', way, event: slowEnd, expected }
   }
-  const [count, bytes] = mode === 'streamed' ? [110, 2_000_000] : [10, 1_000_000]
+  const [count, bytes] = mode === 'streamed' ? [110, 2_000_000] : [7, 1_000_000]
   const place = timeout === 'during' ? 'quick' : 'roomy'
   const event = timeout === 'during' ? slowEnd : {}
   return { ...base, place, way, event, prompt: { pieces: count, bytes }, expected }
