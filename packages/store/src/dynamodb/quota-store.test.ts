@@ -147,6 +147,50 @@ describe('a ledger', () => {
     expect(view.tokens).toBe(3_000)
   })
 
+  describe('who is over the share of its tenant in a crowd', () => {
+    const fast: QuotaLimits = { tokens: { perMinute: 60_000, burst: 20_000 } }
+
+    /** Two tenants have taken so much that their shares count: 2,500 tokens in 5 s for each. */
+    async function crowd() {
+      const { open, takeOf } = ledger()
+      const [one, other, third] = [open(), open(), open()]
+      const takes = [
+        takeOf('a', 8_000, { tenant: 'two', expectedTokens: 1_000 }),
+        takeOf('b', 8_000, { expectedTokens: 2_500 }),
+      ]
+      for (const take of takes) await one.update('key', { limits: fast, takes: [take] })
+      await other.update('key', { limits: fast })
+      const more = (id: string) => takeOf(id, 3_000, { expectedTokens: 2_400, maxWaitMs: 30_000 })
+      const leave = () =>
+        third.update('key', {
+          limits: fast,
+          settlements: takes.map((take) => ({ ...take, usedTokens: 0, sent: true })),
+        })
+      return { one, other, more, leave }
+    }
+
+    test('claims a turn in one operation', async () => {
+      const { one, more } = await crowd()
+      const { answers, operations } = await one.update('key', { limits: fast, takes: [more('c')] })
+      expect(answers).toEqual([{ id: 'c', state: 'waiting', askInMs: 5_000, ticket: 'turn' }])
+      expect(operations).toBe(1)
+    })
+
+    test('is let in where the crowd has gone since it looked', async () => {
+      const { one, more, leave } = await crowd()
+      await leave()
+      const { answers } = await one.update('key', { limits: fast, takes: [more('c')] })
+      expect(answers).toEqual([{ id: 'c', state: 'admitted' }])
+    })
+
+    test('takes a later turn where another one has claimed the first since it looked', async () => {
+      const { one, other, more } = await crowd()
+      await other.update('key', { limits: fast, takes: [more('c')] })
+      const { answers } = await one.update('key', { limits: fast, takes: [more('d')] })
+      expect(answers).toEqual([{ id: 'd', state: 'waiting', askInMs: 10_000, ticket: 'turn' }])
+    })
+  })
+
   test('the item of a busy day stays small', async () => {
     const { open, takeOf, advance, item } = ledger()
     const fast: QuotaLimits = { tokens: { perMinute: 600_000, burst: 600_000 } }
