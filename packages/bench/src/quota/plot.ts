@@ -12,7 +12,7 @@ export interface Timeline {
 
 export function timelineOf(
   { startMs, durationMs, calls, requests }: Pick<Run, 'startMs' | 'durationMs' | 'calls' | 'requests'>,
-  stepMs = Math.max(1_000, durationMs / 120),
+  stepMs = Math.max(1_000, durationMs / 80),
 ): Timeline {
   const ours = requests.filter((request) => !isForeign(request))
   const steps = Math.max(1, Math.floor(durationMs / stepMs))

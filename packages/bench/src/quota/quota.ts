@@ -32,13 +32,14 @@ export const quota: Bench = {
     } finally {
       await server.close()
     }
-    if (plotFile !== undefined) {
+    const voidReasons = tooLate(runs)
+    if (plotFile !== undefined && (benchOptions.quick || voidReasons.length === 0)) {
       const timelines = Object.fromEntries(Object.entries(runs).map(([name, run]) => [name, timelineOf(run)]))
       await writeFile(plotFile, plot(timelines, `Demand of ${settings.load} times the quota`))
     }
     const figures = Object.fromEntries(Object.entries(runs).map(([name, run]) => [name, run.figures]))
     const arrivals = trace ? 'arrivals of the trace' : 'bursty Poisson arrivals'
-    return { ...quotaReport(figures, settings, factor, arrivals), voidReasons: tooLate(runs) }
+    return { ...quotaReport(figures, settings, factor, arrivals), voidReasons }
   },
 }
 

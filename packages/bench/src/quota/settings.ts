@@ -34,9 +34,11 @@ export interface Settings {
 export const modelId = 'anthropic.claude-sonnet-4-5-20250929-v1:0'
 export const region = 'us-east-1'
 
+export const tokensPerSecond = 60
+
 /** How long an answer takes: the first token, then the others. */
 export function serviceMs(outputTokens: number): number {
-  return 500 + (outputTokens / 60) * 1_000
+  return 500 + (outputTokens / tokensPerSecond) * 1_000
 }
 
 /** Of others on the same quota, as a part of the refill, where `wrong` is `foreign`. */
