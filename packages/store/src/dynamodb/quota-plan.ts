@@ -47,6 +47,8 @@ export interface Work {
 }
 
 export interface Plan {
+  /** The item as it probably is now. */
+  readonly view: Item
   readonly update: ItemUpdate
   /** What it takes to let all in; undefined: not even an empty ledger would. */
   readonly admission: readonly Condition[] | undefined
@@ -162,7 +164,7 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
   if (charges.length > 0 || settled.tokens > 0 || settled.requests > 0)
     markSlack(update, view, slack, idle, nowMs)
   if (admission) update.conditions.push(...admission)
-  return { update, admission, bursts }
+  return { view, update, admission, bursts }
 
   function admissionOf(): Condition[] | undefined {
     const all: (Condition | boolean)[] = []
@@ -250,7 +252,7 @@ interface Limit {
 }
 
 /** The item some time later, if the bucket is as full then. */
-export function aged(item: Item, ageMs: number): Item {
+function aged(item: Item, ageMs: number): Item {
   const result = { ...item }
   for (const attribute of [tokensAt, expectedAt, requestsAt]) {
     const at = numberOf(item, attribute)
@@ -260,8 +262,7 @@ export function aged(item: Item, ageMs: number): Item {
 }
 
 /** Whether the item, as it probably is, lets in all that is planned. */
-export function admits({ item, seenAtMs }: Sight, { admission }: Plan, nowMs: number): boolean {
-  const view = aged(item, nowMs - seenAtMs)
+export function admits({ admission, view }: Plan): boolean {
   return admission?.every((condition) => holdsFor(condition, view)) ?? false
 }
 

@@ -87,7 +87,7 @@ export function quotaStoreOn(
       const sight = { item, seenAtMs, askedAtMs }
       const [charge] = charges
       if (!charge || charges.length > 1 || nowMs - seenAtMs > recentMs) return false
-      const still = overShare(sight, planUpdate(sight, { ...work, charges }, nowMs), nowMs)
+      const still = overShare(planUpdate(sight, { ...work, charges }, nowMs))
       if (!still) return false
       const turns = planTurns(sight, charges, nowMs)
       if (!turns.update) return false
@@ -203,7 +203,7 @@ function fitting(view: Sight, work: Work, charges: readonly Charge[], nowMs: num
   const chosen: Charge[] = []
   for (const charge of charges) {
     chosen.push(charge)
-    if (!admits(view, planUpdate(view, { ...work, charges: chosen }, nowMs), nowMs)) chosen.pop()
+    if (!admits(planUpdate(view, { ...work, charges: chosen }, nowMs))) chosen.pop()
   }
   return chosen
 }

@@ -2,16 +2,7 @@
 
 import type { QuotaAnswer } from '../quota-store.ts'
 import { type Condition, emptyUpdate, holdsFor, type Item, type ItemUpdate, numberOf } from './quota-item.ts'
-import {
-  aged,
-  type Charge,
-  claimOf,
-  keep,
-  type Plan,
-  type Sight,
-  weightOfTake,
-  withinShare,
-} from './quota-plan.ts'
+import { type Charge, claimOf, keep, type Plan, type Sight, weightOfTake, withinShare } from './quota-plan.ts'
 import { counterOf, epochMs, epochOf, isCounter, shareOf, weightOf } from './quota-shares.ts'
 
 /** The ticket of one whose turn comes later. */
@@ -79,12 +70,7 @@ export function planTurns(
  * What must still be so for a take to be over its tenant's share, as it probably is; undefined where it probably is let
  * in, or where there is another reason why not.
  */
-export function overShare(
-  { item, seenAtMs }: Sight,
-  { admission }: Plan,
-  nowMs: number,
-): Condition[] | undefined {
-  const view = aged(item, nowMs - seenAtMs)
+export function overShare({ admission, view }: Plan): Condition[] | undefined {
   const failing = admission?.filter((condition) => !holdsFor(condition, view)) ?? []
   const isShare = (condition: Condition) => condition.some(({ attribute }) => isCounter(attribute))
   if (failing.length === 0 || !failing.every(isShare)) return undefined
