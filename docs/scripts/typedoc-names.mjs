@@ -3,23 +3,20 @@
 import { readFileSync } from 'node:fs'
 import { Converter } from 'typedoc'
 
-const names = {
-  'core/src': ['@sluice/core', 'core/src/index.ts'],
-  'core/src/testing': ['@sluice/core/testing', 'core/src/testing.ts'],
-  'model-invocation/src': ['@sluice/model-invocation', 'model-invocation/src/index.ts'],
-  'model-invocation/src/bedrock': ['@sluice/model-invocation/bedrock', 'model-invocation/src/bedrock.ts'],
-  'store/src': ['@sluice/store', 'store/src/index.ts'],
-  'store/src/dynamodb': ['@sluice/store/dynamodb', 'store/src/dynamodb.ts'],
-  'store/src/testing': ['@sluice/store/testing', 'store/src/testing.ts'],
-  'sluice/src/local': ['sluice/local', 'sluice/src/local/index.ts'],
+/** `store/src/redis` is `@sluice/store/redis`, and its file `store/src/redis.ts`. */
+function entryOf(module) {
+  if (module === 'sluice/src/local') return ['sluice/local', 'sluice/src/local/index.ts']
+  const [, name, entry] = /^([\w-]+)\/src(?:\/([\w-]+))?$/.exec(module) ?? []
+  if (name === undefined) throw new Error(`typedoc-names.mjs: there is no name for the entry ${module}`)
+  const path = entry === undefined ? '' : `/${entry}`
+  return [`@sluice/${name}${path}`, `${name}/src${path || '/index'}.ts`]
 }
 
 /** @param {import('typedoc').Application} app */
 export function load(app) {
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
     for (const module of project.children ?? []) {
-      const [name, file] = names[module.name] ?? []
-      if (!name) throw new Error(`typedoc-names.mjs: there is no name for the entry ${module.name}`)
+      const [name, file] = entryOf(module.name)
       module.name = name
       const head = /^\/\*\*(.*?)\*\//s.exec(
         readFileSync(new URL(`../../packages/${file}`, import.meta.url), 'utf8'),

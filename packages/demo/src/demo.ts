@@ -93,8 +93,7 @@ function tables({ mode, patterns, jobs }: Report): string {
   const rushed = patterns.filter(({ rush }) => rush)
   const parts = [
     struck.length > 0 && `${table(struck)}\n${mode === 'aws' ? '' : footnote}`,
-    rushed.length > 0 &&
-      `More work than the quota carries:\n\n${rushTable(rushed)}\n429s: requests that the endpoint refused. Times: a call with its waits and retries. Tokens/s: of answers.\n`,
+    rushed.length > 0 && `More work than the quota carries:\n\n${rushTable(rushed)}\n${rushFootnote}`,
     jobs.length > 0 && `The same as jobs over a bucket:\n\n${jobsTable(jobs)}\n`,
   ]
   return parts.filter((part) => part !== false).join('\n')
@@ -107,6 +106,9 @@ function indented(text: string): string {
 const footnote =
   'Times: a request at the endpoint; a call with its retries in the handler; with the bare SDK an event of one call.\n' +
   'Survived: injected faults that did not fail the call that met them. Failed: messages without an answer.\n'
+
+const rushFootnote =
+  '429s: requests that the endpoint refused. Times: a call with its waits and retries. Tokens/s: of answers.\n'
 
 /** By default one whose price is public, in the Region of the local cloud. */
 function localModel(): string {
