@@ -5,7 +5,8 @@ import { type Mode, modes } from './fault-matrix/cell.ts'
 import { type Lane, type MatrixCloud, startCloud } from './fault-matrix/cloud.ts'
 import { type Bug, bugs } from './fault-matrix/matrix-event.ts'
 import { runScenario } from './fault-matrix/run.ts'
-import { allStrikes, healthy, type Scenario, scenariosOf } from './fault-matrix/scenario.ts'
+import { healthy, type Scenario, scenariosOf } from './fault-matrix/scenario.ts'
+import { allStrikes } from './fault-matrix/strikes.ts'
 
 /** What strikes while the bug is made, if anything has to, and what the checks say then. */
 const seen: Readonly<Record<Bug, { readonly mode: Mode; readonly cut?: true; readonly wrong: string }>> = {

@@ -5,7 +5,8 @@ import { cells, nameOf } from './fault-matrix/cell.ts'
 import { type Lane, type MatrixCloud, startCloud } from './fault-matrix/cloud.ts'
 import { matrixPlans, placeOf } from './fault-matrix/places.ts'
 import { runScenario } from './fault-matrix/run.ts'
-import { allStrikes, healthy, type Scenario, scenariosOf } from './fault-matrix/scenario.ts'
+import { healthy, type Scenario, scenariosOf } from './fault-matrix/scenario.ts'
+import { allStrikes } from './fault-matrix/strikes.ts'
 
 interface Planned {
   readonly name: string

@@ -2,8 +2,10 @@
 
 import type { FaultRule } from 'sluice/local'
 import type { Cell, MatrixFault, Mode } from './cell.ts'
+import { impossible } from './impossible.ts'
 import type { MatrixEvent, Prompt, Way } from './matrix-event.ts'
-import { pieces, stallMs } from './timing.ts'
+import { codeBefore, strike } from './strikes.ts'
+import { pieces } from './timing.ts'
 
 /** What has become of the answer, as far as its reader can tell. */
 export type Saw = 'whole' | 'part' | 'nothing' | 'left'
@@ -40,44 +42,6 @@ export function healthy(mode: Mode, place: Scenario['place']): Scenario {
 }
 
 const stopped = 'deadline_exceeded'
-/** One event for each piece, one before them, and two after them up to the usage. */
-const events = { before: 0, streaming: 7, draining: pieces + 3 }
-
-type Kind = FaultRule & { readonly afterEvents?: number }
-
-function strikeOf(fault: MatrixFault, phase: Cell['phase'], ends: boolean): Kind {
-  const afterEvents = events[phase]
-  switch (fault) {
-    case 'cut':
-      return { fault: 'cut', afterEvents }
-    case 'truncated':
-      return { fault: 'truncate', afterEvents }
-    case 'stall':
-      return { fault: 'stall', afterEvents, ...(ends && { ms: stallMs }) }
-    case 'throttle':
-      return phase === 'before' ? { fault: 'throttle' } : { fault: 'streamException', afterEvents }
-    default:
-      return phase === 'before'
-        ? { fault: 'error', name: 'ServiceUnavailableException', status: 503 }
-        : { fault: 'streamException', afterEvents, name: 'internalServerException' }
-  }
-}
-
-const known = new Map<string, FaultRule>()
-
-/** One object for each strike, by which the endpoint knows it again. */
-function strike(...of: Parameters<typeof strikeOf>): FaultRule {
-  const rule = strikeOf(...of)
-  const key = JSON.stringify(rule)
-  known.set(key, known.get(key) ?? rule)
-  return known.get(key) as FaultRule
-}
-
-/** Every strike that a scenario has asked for. */
-export function allStrikes(): readonly FaultRule[] {
-  return [...known.values()]
-}
-
 /** The scenarios of a cell, or the reason why there is no such cell. */
 export function scenariosOf(cell: Cell): readonly Scenario[] | string {
   const reason = impossible(cell)
@@ -96,18 +60,6 @@ export function scenariosOf(cell: Cell): readonly Scenario[] | string {
     default:
       return ofProvider(cell)
   }
-}
-
-function impossible({ fault, phase, mode }: Cell): string | undefined {
-  if (fault === 'reader' && mode !== 'streamed')
-    return 'its response is no stream: it is handed over in one piece'
-  if (fault === 'too long' && mode === 'batch') return 'its response has no answers, only the ids of messages'
-  if (fault === 'too long' && phase === 'before') return 'nothing is long before its first byte'
-  if (fault === 'too long' && phase === 'draining')
-    return 'nothing is added after the last word but the last event'
-  if (fault === 'store' && phase === 'streaming' && mode !== 'streamed')
-    return 'no store is asked while the answer is read: there is nobody who could stop it'
-  return undefined
 }
 
 /** What the time-out does that comes before the fault: the model falls silent, and then it is too late for anything else. */
@@ -191,14 +143,6 @@ function ofProvider(cell: Cell): readonly Scenario[] {
       expected: { saw: 'nothing', code, attempts: ['failed', 'failed', 'failed'] },
     },
   ]
-}
-
-function codeBefore(fault: MatrixFault, way: Way): string {
-  if (fault === 'throttle') return 'throttled'
-  if (fault === '5xx') return 'unavailable'
-  if (way === 'whole') return 'transport_failed'
-  // To HTTP/2 a stream that was cut is one that has ended, unless its head had not come yet.
-  return fault === 'cut' ? 'stream_interrupted or transport_failed' : 'stream_interrupted'
 }
 
 function ofReader(cell: Cell): Scenario {
