@@ -1,7 +1,7 @@
 /** What is done in each cell, and what has to come of it. */
 
 import type { FaultRule } from 'sluice/local'
-import type { Cell, MatrixFault, Mode } from './cell.ts'
+import type { Cell, Mode } from './cell.ts'
 import { impossible } from './impossible.ts'
 import type { MatrixEvent, Prompt, Way } from './matrix-event.ts'
 import { codeBefore, strike } from './strikes.ts'
