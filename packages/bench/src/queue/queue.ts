@@ -11,7 +11,7 @@ const whole: QueueLoad = {
   burstSeconds: 60,
   maxWaitMs: 1_000,
   maxReceiveCount: 5,
-  timeoutMs: 10_000,
+  timeoutMs: 25_000,
   visibilityTimeoutSeconds: 30,
   faultShare: 0.02,
   killShare: 0.01,
@@ -26,6 +26,7 @@ const quickLoad: QueueLoad = {
   sandboxes: 8,
   requestsPerSecond: 40,
   burstSeconds: 5,
+  timeoutMs: 12_000,
   visibilityTimeoutSeconds: 12,
   brokenEvery: 200,
 }

@@ -10,7 +10,7 @@ const load: QueueLoad = {
   burstSeconds: 60,
   maxWaitMs: 1_000,
   maxReceiveCount: 5,
-  timeoutMs: 10_000,
+  timeoutMs: 25_000,
   visibilityTimeoutSeconds: 30,
   faultShare: 0.02,
   killShare: 0.01,
@@ -33,6 +33,7 @@ const result: ArmResult = {
   sentPerSecond: 200,
   shares: { faults: 0.02, kills: 0.01, duplicates: 0.005 },
   invocations: 100,
+  timedOut: 2,
   deliveriesPerMessage: 1,
   throttled: 0,
 }
@@ -73,6 +74,7 @@ test('a run in which less went wrong than was asked for, or came too slowly, is 
   expect(reasons({ sentPerSecond: 179 })).toMatchObject([
     expect.stringContaining('naive: 179 messages a second'),
   ])
+  expect(reasons({ timedOut: 3 })).toMatchObject([expect.stringContaining('naive: 3 of 100 invocations')])
   expect(reasons({ shares: { ...result.shares, kills: 0.007 } })).toEqual([
     'naive: 0.70 % kills, where 1.00 % were asked for.',
   ])

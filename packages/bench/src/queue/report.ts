@@ -18,12 +18,18 @@ export function queueReport(results: Results, load: QueueLoad): Omit<BenchReport
 
 /** What did not happen proves nothing. */
 export function voidReasons(results: Results, { requestsPerSecond, ...load }: QueueLoad): string[] {
-  return Object.entries(results).flatMap(([arm, { sentPerSecond, shares }]) => {
+  return Object.entries(results).flatMap(([arm, { sentPerSecond, shares, timedOut, invocations }]) => {
     const reasons: string[] = []
     if (sentPerSecond < 0.9 * 2 * requestsPerSecond) {
       reasons.push(
         `${arm}: ${sentPerSecond.toFixed(0)} messages a second were sent, where ${2 * requestsPerSecond} were to be. ` +
           'The machine is too slow or too busy: give a smaller --requests-per-second.',
+      )
+    }
+    if (timedOut > 0.02 * invocations) {
+      reasons.push(
+        `${arm}: ${timedOut} of ${invocations} invocations took longer than ${load.timeoutMs / 1_000} s. ` +
+          'That is the machine and not the queue: give fewer --sandboxes.',
       )
     }
     const wanted = { faults: load.faultShare, kills: load.killShare, duplicates: load.duplicateShare }
@@ -68,6 +74,7 @@ function figures(results: Results): string {
       row('  times the floor', (result) => timesFloor(result).toFixed(4)),
       row('refused by the provider', ({ throttled }) => throttled),
       row('invocations', ({ invocations }) => invocations),
+      row('  whose time was over', ({ timedOut }) => timedOut),
       row('deliveries per message', ({ deliveriesPerMessage }) => deliveriesPerMessage.toFixed(2)),
       row('calls that the provider failed', ({ shares }) => percent(shares.faults)),
       row('invocations that were killed', ({ shares }) => percent(shares.kills)),

@@ -20,6 +20,8 @@ export interface ArmResult extends Tally {
   /** What really happened of what was asked for. */
   readonly shares: { readonly faults: number; readonly kills: number; readonly duplicates: number }
   readonly invocations: number
+  /** Invocations that failed although nobody killed their sandbox: their time was over. */
+  readonly timedOut: number
   /** How often a message was delivered to a function. */
   readonly deliveriesPerMessage: number
   /** Calls that the provider refused for lack of quota. */
@@ -51,11 +53,11 @@ export async function runArm(
 }
 
 function stateOf({ queue, bedrock, killed }: Cloud): string {
-  const { succeeded, events, duplicates } = queue.counters()
+  const { succeeded, events, failedEvents, duplicates } = queue.counters()
   const { requests, outcomes } = bedrock.counters()
   return (
     `${succeeded} deliveries done, ${requests} calls (${outcomes.throttled ?? 0} refused), ` +
-    `${events} invocations, ${killed.size} killed, ${duplicates} duplicates`
+    `${events} invocations, ${failedEvents} failed, ${killed.size} killed, ${duplicates} duplicates`
   )
 }
 
@@ -65,7 +67,7 @@ async function outcomeOf(
 ): Promise<Omit<ArmResult, 'seconds' | 'sentPerSecond'>> {
   await bedrock.idle()
   const { requests, outcomes } = bedrock.counters()
-  const { events, records, duplicates } = queue.counters()
+  const { events, failedEvents, records, duplicates } = queue.counters()
   const admitted = tickets.reduce((sum, { id }) => sum + calls.of(id).length, 0)
   const evidence = { tickets, deadLetters: await queue.deadLetters(), reasons, calls, killed, requests }
   return {
@@ -76,6 +78,8 @@ async function outcomeOf(
       duplicates: duplicates / (records - duplicates),
     },
     invocations: events,
+    // One that has answered already is killed, and did not fail.
+    timedOut: Math.max(0, failedEvents - killed.size),
     deliveriesPerMessage: records / tickets.length,
     throttled: outcomes.throttled ?? 0,
   }

@@ -41,6 +41,34 @@ test('one that is over is spared, and the next dies in its place', () => {
   expect(kill).toHaveBeenCalledTimes(2)
 })
 
+test('as many die when most of those who were due are spared', () => {
+  vi.useFakeTimers()
+  const killer = killing({ share: 0.1, withinMs: 100 })
+  const kill = vi.fn()
+  for (let each = 0; each < 1_000; each++) {
+    const over = killer.begin({ requestId: `request ${each}`, event: '{}' }, kill)
+    vi.advanceTimersByTime(10)
+    over()
+  }
+  expect(kill.mock.calls.length).toBeGreaterThan(80)
+})
+
+test('nobody dies of an invocation that is over', async () => {
+  const over = new Set<string>()
+  const late: string[] = []
+  const echo = await startFixture('echo.ts', {
+    kills: {
+      share: 1,
+      withinMs: 10,
+      onKill({ requestId }) {
+        if (over.has(requestId)) late.push(requestId)
+      },
+    },
+  })
+  for (let each = 0; each < 20; each++) over.add((await echo.invoke({})).requestId)
+  expect(late).toEqual([])
+})
+
 test('the sandbox dies at work, and who asked is told which event it had', async () => {
   const meeting = await startMeeting()
   const victims: Victim[] = []
