@@ -110,7 +110,7 @@ export function readOptions({
       sandboxes: whole('sandboxes', 300),
       workers: store === 'memory' ? 1 : whole('workers', Math.min(4, availableParallelism()), 4),
       // What arrives above the refill is no attempt, and the first fifth is not counted.
-      calls: whole('calls', quick ? 700 : Math.ceil(25_500 * Math.max(1, load))),
+      calls: whole('calls', quick ? 700 : Math.ceil(27_000 * Math.max(1, load))),
       tenants: partsOf(tenants, text('hog') === undefined ? undefined : number('hog', 0, 0.01, 0.99)),
       wrong: wrong === undefined ? undefined : oneOf<Wrong>('wrong', wrong, ['burst', 'burndown', 'foreign']),
       kill: number('kill', 0, 0, 0.5),

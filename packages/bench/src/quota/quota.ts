@@ -39,9 +39,19 @@ export const quota: Bench = {
     }
     const figures = Object.fromEntries(Object.entries(runs).map(([name, run]) => [name, run.figures]))
     const arrivals = trace ? 'arrivals of the trace' : 'bursty Poisson arrivals'
-    return { ...quotaReport(figures, settings, factor, arrivals), voidReasons }
+    const { text, json } = quotaReport(figures, settings, factor, arrivals)
+    const admitted = settings.calls / Math.max(1, settings.load)
+    const few = !benchOptions.quick && 0.8 * admitted < fewestAttempts
+    return {
+      text: few ? `${text}\n\nNOT A RESULT: too few calls for 20,000 attempts.` : text,
+      json,
+      voidReasons,
+    }
   },
 }
+
+/** What remains in doubt about a share of one in a thousand is then less than a fifth of it. */
+const fewestAttempts = 20_000
 
 /** Requests to a store are given up after half a second: who is later than that by himself measures himself. */
 const mostLateMs = 400
