@@ -25,6 +25,33 @@ export interface QueueLoad {
   readonly brokenEvery: number
 }
 
+export const wholeLoad: QueueLoad = {
+  messages: 100_000,
+  sandboxes: 50,
+  requestsPerSecond: 150,
+  burstSeconds: 60,
+  maxWaitMs: 1_000,
+  maxReceiveCount: 5,
+  timeoutMs: 25_000,
+  visibilityTimeoutSeconds: 30,
+  faultShare: 0.02,
+  killShare: 0.01,
+  duplicateShare: 0.005,
+  brokenEvery: 1_000,
+}
+
+/** Shows that the bench works. */
+export const quickLoad: QueueLoad = {
+  ...wholeLoad,
+  messages: 1_000,
+  sandboxes: 8,
+  requestsPerSecond: 40,
+  burstSeconds: 5,
+  timeoutMs: 12_000,
+  visibilityTimeoutSeconds: 12,
+  brokenEvery: 200,
+}
+
 export function ticketsOf({ messages, brokenEvery }: QueueLoad): Ticket[] {
   return Array.from({ length: messages }, (_, at) => {
     const id = `ticket-${at}`

@@ -1,22 +1,9 @@
 import { expect, test } from 'vitest'
-import type { QueueLoad } from './load.ts'
+import { type QueueLoad, wholeLoad } from './load.ts'
 import { queueReport, voidReasons } from './report.ts'
 import type { ArmResult } from './run-arm.ts'
 
-const load: QueueLoad = {
-  messages: 1_000,
-  sandboxes: 50,
-  requestsPerSecond: 100,
-  burstSeconds: 60,
-  maxWaitMs: 1_000,
-  maxReceiveCount: 5,
-  timeoutMs: 25_000,
-  visibilityTimeoutSeconds: 30,
-  faultShare: 0.02,
-  killShare: 0.01,
-  duplicateShare: 0.005,
-  brokenEvery: 1_000,
-}
+const load: QueueLoad = { ...wholeLoad, requestsPerSecond: 100 }
 
 const result: ArmResult = {
   messages: 1_000,
