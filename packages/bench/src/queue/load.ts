@@ -28,7 +28,7 @@ export interface QueueLoad {
 export const wholeLoad: QueueLoad = {
   messages: 100_000,
   sandboxes: 50,
-  requestsPerSecond: 150,
+  requestsPerSecond: 100,
   burstSeconds: 60,
   maxWaitMs: 1_000,
   maxReceiveCount: 5,
