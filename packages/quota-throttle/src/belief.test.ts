@@ -18,13 +18,13 @@ describe('after a refusal', () => {
 
   test('once the burst is as small as calls allow, the rate goes down', () => {
     const small = { ...noBelief, burstPermille: 100, changedAtMs: now }
-    expect(lowered(small, now + 2_000, 100, 101)).toMatchObject({ ratePermille: 930, burstPermille: 100 })
+    expect(lowered(small, now + 6_000, 100, 101)).toMatchObject({ ratePermille: 850, burstPermille: 101 })
   })
 
   test('refusals in quick succession are one event', () => {
     const first = lowered(noBelief, now, 500, 100)!
-    expect(lowered(first, now + 999, 300, 100)).toBeUndefined()
-    expect(lowered(first, now + 1_000, 300, 100)).toMatchObject({ burstPermille: 240 })
+    expect(lowered(first, now + 4_999, 300, 100)).toBeUndefined()
+    expect(lowered(first, now + 5_000, 300, 100)).toMatchObject({ burstPermille: 240 })
   })
 
   test('whatever happens, the belief stays within its bounds and what is believed only grows with time', () => {

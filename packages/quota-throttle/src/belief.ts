@@ -8,7 +8,7 @@ const recovery = 10
 const leastRate = 100
 const leastBurst = 50
 /** Refusals in quick succession are one event, seen by several. */
-const oneEventMs = 1_000
+const oneEventMs = 5_000
 
 /** What is believed now: what was learned wears off. */
 export function believed(belief: QuotaBelief, nowMs: number): QuotaBelief {
@@ -40,11 +40,16 @@ export function lowered(
   const { burstPermille, ratePermille, blockedUntilMs } = believed(belief, nowMs)
   const least = Math.min(1000, Math.max(leastBurst, Math.ceil(leastBurstPermille)))
   const changed = { blockedUntilMs, changedAtMs: nowMs }
-  if (burstPermille > least) {
+  // What has come back since by itself is no reason to begin with the burst again.
+  if (burstPermille > 2 * least) {
     const inUse = Math.min(burstPermille, Math.max(usedPermille, least))
     return { ...changed, ratePermille, burstPermille: Math.max(least, Math.floor(inUse * 0.8)) }
   }
-  return { ...changed, burstPermille, ratePermille: Math.max(leastRate, Math.floor(ratePermille * 0.93)) }
+  return {
+    ...changed,
+    burstPermille: Math.min(burstPermille, least),
+    ratePermille: Math.max(leastRate, Math.floor(ratePermille * 0.85)),
+  }
 }
 
 /** After a refusal for the day, or a probe that met one; 0 after one that did not. */
