@@ -38,9 +38,17 @@ export function demandOf(request: ModelRequest, limits: ModelLimits): Demand {
   return { tokens: Math.max(estimatedInputTokens + maxTokens, expectedTokens), expectedTokens }
 }
 
-/** What the provider charges in the end: cache reads are free, output counts `burndown` times. */
-export function settlementOf({ sent, usage }: Outcome, { burndown }: ModelLimits): number {
+/**
+ * What the provider charges in the end: cache reads are free, output counts `burndown` times. An answer that was given up
+ * has been written all the time, also where nothing of it was seen: so much as the model writes in that time.
+ */
+export function settlementOf(
+  { sent, usage, atMost, serviceMs = 0 }: Outcome,
+  { burndown }: ModelLimits,
+  tokensPerSecond = 60,
+): number {
   if (!sent) return 0
   const written = usage.cacheWrite5mTokens + usage.cacheWrite1hTokens
-  return usage.inputTokens + written + usage.outputTokens * burndown
+  const unseen = atMost ? Math.min(atMost.outputTokens, Math.ceil((serviceMs / 1_000) * tokensPerSecond)) : 0
+  return usage.inputTokens + written + Math.max(usage.outputTokens, unseen) * burndown
 }

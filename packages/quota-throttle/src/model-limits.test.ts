@@ -61,6 +61,22 @@ describe('the rule of the provider', () => {
     expect(settlementOf(outcome(), { maxTokens: undefined, burndown: 5 })).toBe(100 + 37 + 5 * 20)
   })
 
+  test('an answer that was given up is charged for what the model has written meanwhile', () => {
+    const unseen = { ...noUsage, inputTokens: 100 }
+    const given = (serviceMs: number, most: number) =>
+      outcome({
+        status: 'failed',
+        usage: unseen,
+        estimated: true,
+        serviceMs,
+        atMost: { ...unseen, outputTokens: most },
+      })
+    const limits = { maxTokens: undefined, burndown: 5 }
+    expect(settlementOf(given(2_000, 1_000), limits)).toBe(100 + 5 * 120)
+    expect(settlementOf(given(2_000, 1_000), limits, 30)).toBe(100 + 5 * 60)
+    expect(settlementOf(given(60_000, 1_000), limits)).toBe(100 + 5 * 1_000)
+  })
+
   test('what was never sent, or refused, costs nothing', () => {
     expect(settlementOf(outcome({ sent: false }), { maxTokens: undefined, burndown: 5 })).toBe(0)
     const error = new ModelError('no', { code: 'throttled' })

@@ -166,7 +166,8 @@ export function openThrottle(options: QuotaThrottleOptions): Throttle {
     settleDay: ((used: number) => Promise<void>) | undefined,
   ): Promise<void> {
     const { lane, request, demand, limits } = passage
-    const used = settlementOf(outcome, limits)
+    const { tokensPerSecond } = statisticsOf(request.baseModelId)
+    const used = settlementOf(outcome, limits, tokensPerSecond)
     const refusedByProvider = outcome.sent && lane.isRefusal(outcome.error)
     // In one moment, so that they make one operation of the store.
     const [learned] = await Promise.all([
