@@ -14,7 +14,7 @@ export const ask = middy<{ id: string; text: string }>().handler(async ({ id, te
     client,
     s3,
     inferenceId: id,
-    inputFolder: 's3://work/requests/',
+    inputFolder: 's3://tasks/requests/',
   })
 })
 

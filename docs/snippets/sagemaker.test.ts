@@ -14,14 +14,14 @@ const local = await startLocal({
     ask: { handler: at('sagemaker-async.ts'), exportName: 'ask', timeoutMs: 10_000 },
     collect: { handler: at('sagemaker-async.ts'), exportName: 'collect', timeoutMs: 10_000 },
   },
-  buckets: { work: {} },
+  buckets: { tasks: {} },
   sagemaker: {
     latency: 'none',
     endpoints: {
       'llama-3-8b': { components: { 'llama-3-8b-small': 'chat' } },
       chat: { container: 'chat' },
       ratings: { container: ({ body }) => (body.includes('never') ? '1' : body) },
-      summaries: { container: 'chat', async: { output: 's3://work/answers/', function: 'collect' } },
+      summaries: { container: 'chat', async: { output: 's3://tasks/answers/', function: 'collect' } },
     },
   },
   onLog: ({ text }) => lines.push(text),

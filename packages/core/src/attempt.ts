@@ -199,7 +199,7 @@ function openAttempt(request: ModelRequest, context: CallContext): OpenAttempt {
       // Nobody is waiting for a stream that was handed over and is not being read: its scope closes over it.
       const left = attempt.handedOver && !attempt.onAbort && reason.code === 'scope_ended'
       // The answer is whole; only what follows it (its usage) is lost.
-      if (seen.complete) attempt.end('answered')
+      if (seen.complete && !left) attempt.end('answered')
       else attempt.end(left ? 'left' : 'failed', reason)
       tellProvider(reason)
       attempt.onAbort?.(reason)

@@ -20,7 +20,7 @@ import { rejection } from '../fixtures/bench.ts'
 const local = await startLocal({
   bedrock: { latency: 'none' },
   batch: { minimumRecords: 3 },
-  buckets: { work: {} },
+  buckets: { tasks: {} },
 })
 const settings = { region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } }
 const client = new BedrockClient({ ...settings, endpoint: local.batch.url, maxAttempts: 1 })
@@ -60,8 +60,8 @@ const options = (more: Partial<BatchJobOptions> = {}): BatchJobOptions => ({
   roleArn: 'arn:aws:iam::123456789012:role/batch',
   records,
   minimumRecords: 3,
-  input: 's3://work/records/',
-  output: 's3://work/results',
+  input: 's3://tasks/records/',
+  output: 's3://tasks/results',
   ...more,
 })
 
@@ -121,7 +121,7 @@ test('texts, system texts and bytes are prompts as for a model', async () => {
       },
     ],
   })
-  const lines = (await local.buckets.work.get(`records/${jobName}.jsonl`)).trimEnd().split('\n')
+  const lines = (await local.buckets.tasks.get(`records/${jobName}.jsonl`)).trimEnd().split('\n')
   expect(lines.map((line) => JSON.parse(line).modelInput)).toMatchObject([
     { messages: [{ role: 'user', content: [{ text: prompt('card') }] }] },
     { system: [{ text: 'Be brief.' }] },
@@ -170,7 +170,7 @@ test.each([
     unbilled: true,
     message: expect.stringContaining(message),
   })
-  await expect(local.buckets.work.get(`records/${asked.jobName}.jsonl`)).rejects.toThrow()
+  await expect(local.buckets.tasks.get(`records/${asked.jobName}.jsonl`)).rejects.toThrow()
 })
 
 test('many records go out in parts, and none of them when one is wrong', async () => {
@@ -191,7 +191,7 @@ test('many records go out in parts, and none of them when one is wrong', async (
     'UploadPartCommand',
     'CompleteMultipartUploadCommand',
   ])
-  const written = await local.buckets.work.get(`records/${asked.jobName}.jsonl`)
+  const written = await local.buckets.tasks.get(`records/${asked.jobName}.jsonl`)
   expect(
     written
       .trimEnd()
@@ -202,7 +202,7 @@ test('many records go out in parts, and none of them when one is wrong', async (
   const wrong = options({ records: many(true) })
   await expect(submitBatchJob(wrong)).rejects.toMatchObject({ code: 'invalid_request' })
   expect(send.mock.calls.at(-1)?.[0].constructor.name).toBe('AbortMultipartUploadCommand')
-  await expect(local.buckets.work.get(`records/${wrong.jobName}.jsonl`)).rejects.toThrow()
+  await expect(local.buckets.tasks.get(`records/${wrong.jobName}.jsonl`)).rejects.toThrow()
   send.mockRestore()
   await local.batch.settled()
 })
@@ -237,22 +237,22 @@ test('records without a result are told, those of others are not, and none comes
     { status: 'failed', error: { code: 'unavailable', retryable: true } },
   ])
   const id = jobArn.split('/').at(-1)
-  const out = (await local.buckets.work.get(`results/${id}/job-${jobs}.jsonl.out`)).trimEnd()
-  await local.buckets.work.put(`results/${id}/job-${jobs}.jsonl.out`, `${out}\n\n${out}\n`)
+  const out = (await local.buckets.tasks.get(`results/${id}/job-${jobs}.jsonl.out`)).trimEnd()
+  await local.buckets.tasks.put(`results/${id}/job-${jobs}.jsonl.out`, `${out}\n\n${out}\n`)
   expect(ids(await resultsOf(jobArn))).toHaveLength(2)
 })
 
 test('a line that is not JSON is told by its place', async () => {
   const { jobArn } = await run()
   const key = `results/${jobArn.split('/').at(-1)}/job-${jobs}.jsonl.out`
-  await local.buckets.work.put(key, `${await local.buckets.work.get(key)}{"recordId": "secret`)
-  await expect(resultsOf(jobArn)).rejects.toThrow(`Line 5 of s3://work/${key} is not JSON.`)
+  await local.buckets.tasks.put(key, `${await local.buckets.tasks.get(key)}{"recordId": "secret`)
+  await expect(resultsOf(jobArn)).rejects.toThrow(`Line 5 of s3://tasks/${key} is not JSON.`)
 })
 
 test('odd lines are records that failed', async () => {
   const { jobArn } = await run()
   const key = `results/${jobArn.split('/').at(-1)}/job-${jobs}.jsonl.out`
-  await local.buckets.work.put(
+  await local.buckets.tasks.put(
     key,
     '{"recordId":"a"}\n{"recordId":"b","error":{}}\n{"recordId":"c","modelOutput":null}',
   )
@@ -332,8 +332,8 @@ test('the handler calls who is concerned, and refuses events of others', async (
 
 test.each([
   ['jobName', { jobName: 'a b' }],
-  ['input', { input: 'work/records' }],
-  ['output', { output: 's3:/work' }],
+  ['input', { input: 'tasks/records' }],
+  ['output', { output: 's3:/tasks' }],
 ])('%s is checked before anything is sent', async (option, wrong) => {
   await expect(submitBatchJob(options(wrong))).rejects.toThrow(TypeError)
   await expect(submitBatchJob(options(wrong))).rejects.toThrow(option)

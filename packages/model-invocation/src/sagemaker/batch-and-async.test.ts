@@ -20,12 +20,12 @@ const label = (text: string) => JSON.stringify({ label: text.includes('loan') ? 
 let hold: Promise<void> = Promise.resolve()
 
 const local = await startLocal({
-  buckets: { work: {} },
+  buckets: { tasks: {} },
   sagemaker: {
     latency: 'none',
     endpoints: {
       later: {
-        async: { output: 's3://work/answers/', failures: 's3://work/failures/' },
+        async: { output: 's3://tasks/answers/', failures: 's3://tasks/failures/' },
         async container({ body, contentType }): Promise<ContainerAnswer> {
           await hold
           return body.includes('broken')
@@ -54,7 +54,7 @@ const settings = { region: 'us-east-1', credentials: { accessKeyId: 'local', sec
 const client = new SageMakerRuntimeClient({ ...settings, endpoint: local.sagemaker.url, maxAttempts: 1 })
 const control = new SageMakerClient({ ...settings, endpoint: local.sagemaker.url, maxAttempts: 1 })
 const s3 = new S3Client({ ...settings, endpoint: local.environment.AWS_ENDPOINT_URL_S3 as string })
-const { work } = local.buckets
+const { tasks } = local.buckets
 afterAll(async () => {
   for (const each of [client, control, s3]) each.destroy()
   await local.close()
@@ -68,14 +68,14 @@ describe('asynchronous inference', () => {
     const inference = await submitInference('later', '{"a":1}', { client, inferenceId: 'mine' })
     expect(inference).toEqual({
       inferenceId: 'mine',
-      outputLocation: expect.stringMatching(/^s3:\/\/work\/answers\/.+\.out$/),
-      failureLocation: expect.stringMatching(/^s3:\/\/work\/failures\/.+-error\.out$/),
+      outputLocation: expect.stringMatching(/^s3:\/\/tasks\/answers\/.+\.out$/),
+      failureLocation: expect.stringMatching(/^s3:\/\/tasks\/failures\/.+-error\.out$/),
     })
     expect(await awaitInference(inference, { s3, pollMs: 1 })).toBe('application/json 7')
   })
 
   test('what is longer goes by way of the bucket; exactly 128,000 bytes do not', async () => {
-    const more = { client, s3, inputFolder: 's3://work/requests', contentType: 'text/plain' }
+    const more = { client, s3, inputFolder: 's3://tasks/requests', contentType: 'text/plain' }
     const inline = await submitInference('later', 'x'.repeat(128_000), { ...more, inferenceId: 'inline' })
     const long = await submitInference('later', Buffer.from('ü'.repeat(64_001)), {
       ...more,
@@ -83,9 +83,9 @@ describe('asynchronous inference', () => {
     })
     expect(await awaitInference(inline, { s3, pollMs: 1 })).toBe('text/plain 128000')
     expect(await awaitInference(long, { s3, pollMs: 1 })).toBe('text/plain 64001')
-    expect(await work.get('requests/long')).toHaveLength(64_001)
-    await expect(work.get('requests/inline')).rejects.toThrow()
-    const there = await submitInference('later', { location: 's3://work/requests/long' }, { client })
+    expect(await tasks.get('requests/long')).toHaveLength(64_001)
+    await expect(tasks.get('requests/inline')).rejects.toThrow()
+    const there = await submitInference('later', { location: 's3://tasks/requests/long' }, { client })
     expect(await awaitInference(there, { s3, pollMs: 1 })).toBe('application/json 64001')
     const nowhere = submitInference('later', 'x'.repeat(128_001), { client })
     await expect(nowhere).rejects.toMatchObject({ code: 'payload_too_large', unbilled: true })
@@ -129,14 +129,14 @@ describe('asynchronous inference', () => {
     const told = {
       inferenceId: 'a',
       requestParameters: { endpointName: 'later' },
-      responseParameters: { outputLocation: 's3://work/a.out' },
+      responseParameters: { outputLocation: 's3://tasks/a.out' },
     }
     expect(inferenceEndings(event({ ...told, invocationStatus: 'Completed' }))).toEqual([
       {
         inferenceId: 'a',
         endpointName: 'later',
         status: 'completed',
-        outputLocation: 's3://work/a.out',
+        outputLocation: 's3://tasks/a.out',
         failureLocation: undefined,
       },
     ])
@@ -175,16 +175,16 @@ describe('Batch Transform', () => {
     client: control,
     jobName: `job-${++jobs}`,
     modelName: 'labels',
-    input: { prefix: 's3://work/tickets/' },
-    output: 's3://work/labels',
+    input: { prefix: 's3://tasks/tickets/' },
+    output: 's3://tasks/labels',
     instanceType: 'ml.m5.large',
     ...more,
   })
   const lines = (texts: readonly string[]) => texts.map((text) => `${JSON.stringify({ text })}\n`).join('')
 
   beforeEach(async () => {
-    await work.put('tickets/a.jsonl', lines(['My card.', 'A loan, please.']))
-    await work.put('tickets/sub/b.jsonl', lines(['Another loan.']))
+    await tasks.put('tickets/a.jsonl', lines(['My card.', 'A loan, please.']))
+    await tasks.put('tickets/sub/b.jsonl', lines(['Another loan.']))
   })
 
   async function run(more: Partial<TransformJobOptions> = {}) {
@@ -198,13 +198,13 @@ describe('Batch Transform', () => {
   }
 
   test('every line of every object has its result, by name and number', async () => {
-    const ended = await run({ output: 's3://work/labels-1/' })
+    const ended = await run({ output: 's3://tasks/labels-1/' })
     expect(ended).toEqual({
       jobName: `job-${jobs}`,
       status: 'Completed',
       modelName: 'labels',
-      input: 's3://work/tickets/',
-      output: 's3://work/labels-1/',
+      input: 's3://tasks/tickets/',
+      output: 's3://tasks/labels-1/',
       failureReason: undefined,
     })
     expect(await results(ended.output)).toEqual([
@@ -215,17 +215,17 @@ describe('Batch Transform', () => {
   })
 
   test('a manifest names what is read; inputs can stand beside results; lines can go one by one', async () => {
-    await work.put('manifests/one.json', transformManifest('s3://work/tickets/', ['sub/b.jsonl']))
+    await tasks.put('manifests/one.json', transformManifest('s3://tasks/tickets/', ['sub/b.jsonl']))
     const ended = await run({
-      input: { manifest: 's3://work/manifests/one.json' },
-      output: 's3://work/labels-2/',
+      input: { manifest: 's3://tasks/manifests/one.json' },
+      output: 's3://tasks/labels-2/',
       joinInput: true,
       strategy: 'SingleRecord',
     })
     expect(await results(ended.output)).toEqual([
       { name: 'b.jsonl', index: 0, value: { text: 'Another loan.', SageMakerOutput: { label: 'loan' } } },
     ])
-    expect(() => transformManifest('work/tickets', [])).toThrow(TypeError)
+    expect(() => transformManifest('tasks/tickets', [])).toThrow(TypeError)
   })
 
   test('the same name is the same job; another one under it is refused', async () => {
@@ -234,8 +234,8 @@ describe('Batch Transform', () => {
     expect(await submitTransformJob(first)).toEqual({ jobName: first.jobName, created: false })
     for (const other of [
       { modelName: 'slow' },
-      { output: 's3://work/elsewhere' },
-      { input: { prefix: 's3://work/other/' } },
+      { output: 's3://tasks/elsewhere' },
+      { input: { prefix: 's3://tasks/other/' } },
     ]) {
       await expect(submitTransformJob({ ...first, ...other })).rejects.toMatchObject({
         code: 'invalid_request',
@@ -246,8 +246,8 @@ describe('Batch Transform', () => {
   })
 
   test('a job that fails or is stopped says so', async () => {
-    await work.put('poison/a.jsonl', lines(['poison']))
-    const failed = await run({ input: { prefix: 's3://work/poison/' } })
+    await tasks.put('poison/a.jsonl', lines(['poison']))
+    const failed = await run({ input: { prefix: 's3://tasks/poison/' } })
     expect(failed).toMatchObject({
       status: 'Failed',
       failureReason: expect.stringContaining('AlgorithmError'),
@@ -267,9 +267,9 @@ describe('Batch Transform', () => {
   })
 
   test('a result that is not JSON is told by its place', async () => {
-    await work.put('torn/a.jsonl.out', '{"label":"a"}\n{"secret')
-    await expect(results('s3://work/torn/')).rejects.toThrow(
-      'Line 2 of s3://work/torn/a.jsonl.out is not JSON.',
+    await tasks.put('torn/a.jsonl.out', '{"label":"a"}\n{"secret')
+    await expect(results('s3://tasks/torn/')).rejects.toThrow(
+      'Line 2 of s3://tasks/torn/a.jsonl.out is not JSON.',
     )
   })
 
@@ -278,7 +278,7 @@ describe('Batch Transform', () => {
     ['input.prefix', { input: { prefix: 'tickets' } }],
     ['input.manifest', { input: { manifest: 'tickets' } }],
     ['output', { output: 'labels' }],
-    ['within input.prefix', { output: 's3://work/tickets/labels/' }],
+    ['within input.prefix', { output: 's3://tasks/tickets/labels/' }],
   ])('%s is checked before anything is sent', async (message, wrong) => {
     await expect(submitTransformJob(options(wrong))).rejects.toThrow(TypeError)
     await expect(submitTransformJob(options(wrong))).rejects.toThrow(message)
@@ -292,8 +292,8 @@ describe('Batch Transform', () => {
         TransformJobName: 'j',
         TransformJobStatus: 'Completed',
         ModelName: 'm',
-        TransformInput: { DataSource: { S3DataSource: { S3DataType: 'S3Prefix', S3Uri: 's3://work/in/' } } },
-        TransformOutput: { S3OutputPath: 's3://work/out/' },
+        TransformInput: { DataSource: { S3DataSource: { S3DataType: 'S3Prefix', S3Uri: 's3://tasks/in/' } } },
+        TransformOutput: { S3OutputPath: 's3://tasks/out/' },
       },
     }
     const handler = transformJobHandler({ completed: (job) => job })
@@ -301,8 +301,8 @@ describe('Batch Transform', () => {
       jobName: 'j',
       status: 'Completed',
       modelName: 'm',
-      input: 's3://work/in/',
-      output: 's3://work/out/',
+      input: 's3://tasks/in/',
+      output: 's3://tasks/out/',
       failureReason: undefined,
     })
     const { TransformOutput, ...without } = event.detail

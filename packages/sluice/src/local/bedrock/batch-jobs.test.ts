@@ -11,7 +11,7 @@ import { startLocal } from '../start-local.ts'
 const local = await startLocal({
   bedrock: { latency: 'none' },
   batch: { minimumRecords: 2, maximumRecords: 3 },
-  buckets: { work: {} },
+  buckets: { tasks: {} },
 })
 const client = new BedrockClient({
   endpoint: local.environment.AWS_ENDPOINT_URL_BEDROCK as string,
@@ -19,7 +19,7 @@ const client = new BedrockClient({
   credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   maxAttempts: 1,
 })
-const { work } = local.buckets
+const { tasks } = local.buckets
 afterAll(async () => {
   client.destroy()
   await local.close()
@@ -38,15 +38,15 @@ async function create(
   more: { jobName?: string; clientRequestToken?: string } = {},
 ) {
   const jobName = more.jobName ?? `job-${++jobs}`
-  await work.put(`in/${jobName}.jsonl`, lines.join('\n'))
+  await tasks.put(`in/${jobName}.jsonl`, lines.join('\n'))
   const { jobArn = '' } = await client.send(
     new CreateModelInvocationJobCommand({
       jobName,
       modelId: 'amazon.nova-lite-v1:0',
       roleArn: 'arn:aws:iam::123456789012:role/x',
       modelInvocationType: 'Converse',
-      inputDataConfig: { s3InputDataConfig: { s3Uri: `s3://work/in/${jobName}.jsonl` } },
-      outputDataConfig: { s3OutputDataConfig: { s3Uri: 's3://work/out/' } },
+      inputDataConfig: { s3InputDataConfig: { s3Uri: `s3://tasks/in/${jobName}.jsonl` } },
+      outputDataConfig: { s3OutputDataConfig: { s3Uri: 's3://tasks/out/' } },
       ...more,
     }),
   )
@@ -69,7 +69,7 @@ test('a job reads its records and writes answers, errors and a summary', async (
     successRecordCount: 2,
     errorRecordCount: 1,
   })
-  const lines = (await work.get(`${out}/${jobName}.jsonl.out`))
+  const lines = (await tasks.get(`${out}/${jobName}.jsonl.out`))
     .trimEnd()
     .split('\n')
     .map((each) => JSON.parse(each))
@@ -80,7 +80,7 @@ test('a job reads its records and writes answers, errors and a summary', async (
   expect(lines.find(({ modelOutput }) => modelOutput)).toMatchObject({
     modelOutput: { stopReason: 'end_turn' },
   })
-  expect(JSON.parse(await work.get(`${out}/manifest.json.out`))).toMatchObject({ processedRecordCount: 3 })
+  expect(JSON.parse(await tasks.get(`${out}/manifest.json.out`))).toMatchObject({ processedRecordCount: 3 })
 })
 
 test('throttles and failures of the service are tried again inside of the job', async () => {
@@ -105,7 +105,7 @@ test('jobs end otherwise where that is wanted', async () => {
   const { jobArn, jobName, out } = await create([line('a'), line('b')])
   await local.batch.settled()
   expect(await described(jobArn)).toMatchObject({ status: 'PartiallyCompleted', message: 'time is up' })
-  expect((await work.get(`${out}/${jobName}.jsonl.out`)).trimEnd().split('\n')).toHaveLength(1)
+  expect((await tasks.get(`${out}/${jobName}.jsonl.out`)).trimEnd().split('\n')).toHaveLength(1)
 })
 
 test('a token makes it once; a name is taken once; a job can be stopped', async () => {

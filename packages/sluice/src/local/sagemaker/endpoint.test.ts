@@ -205,9 +205,9 @@ test('functions are told of the ends of inferences and jobs, in the events of AW
   const local = await startLocal({
     bedrock: { latency: 'none' },
     functions: { told: { handler: new URL('../fixtures/told.ts', import.meta.url), timeoutMs: 10_000 } },
-    buckets: { told: {}, work: {} },
+    buckets: { told: {}, tasks: {} },
     sagemaker: {
-      endpoints: { later: { container: () => 'done', async: { output: 's3://work/', function: 'told' } } },
+      endpoints: { later: { container: () => 'done', async: { output: 's3://tasks/', function: 'told' } } },
       models: { echo: ({ body }) => body },
       transformFunction: 'told',
     },
@@ -228,15 +228,15 @@ test('functions are told of the ends of inferences and jobs, in the events of AW
   const accepted = await client.send(
     new InvokeEndpointAsyncCommand({ EndpointName: 'later', Body: Buffer.from('{}'), Filename: 'mine' }),
   )
-  expect(accepted.OutputLocation).toBe('s3://work/mine')
-  await local.buckets.work.put('in/a', 'text')
+  expect(accepted.OutputLocation).toBe('s3://tasks/mine')
+  await local.buckets.tasks.put('in/a', 'text')
   const job = {
     TransformJobName: 'one',
     ModelName: 'echo',
     TransformInput: {
-      DataSource: { S3DataSource: { S3DataType: 'S3Prefix' as const, S3Uri: 's3://work/in/' } },
+      DataSource: { S3DataSource: { S3DataType: 'S3Prefix' as const, S3Uri: 's3://tasks/in/' } },
     },
-    TransformOutput: { S3OutputPath: 's3://work/out' },
+    TransformOutput: { S3OutputPath: 's3://tasks/out' },
     TransformResources: { InstanceType: 'ml.m5.large' as const, InstanceCount: 1 },
     Tags: [{ Key: 'project', Value: 'x' }],
   }
@@ -249,8 +249,8 @@ test('functions are told of the ends of inferences and jobs, in the events of AW
     TransformJobStatus: 'Completed',
     CreationTime: expect.any(Date),
   })
-  expect(await local.buckets.work.get('out/a.out')).toBe('text')
-  expect(await local.buckets.work.get('mine')).toBe('done')
+  expect(await local.buckets.tasks.get('out/a.out')).toBe('text')
+  expect(await local.buckets.tasks.get('mine')).toBe('done')
   const events: { source?: string; detail?: object; Records?: { Sns: { Message: string } }[] }[] = []
   for (const Key of await keysUnder(s3, { Bucket: 'told', Key: '' })) {
     events.push(JSON.parse(await readObject(s3, { Bucket: 'told', Key })))
@@ -258,7 +258,7 @@ test('functions are told of the ends of inferences and jobs, in the events of AW
   const message = events.find(({ Records }) => Records)?.Records?.[0]?.Sns.Message ?? '{}'
   expect(JSON.parse(message)).toMatchObject({
     invocationStatus: 'Completed',
-    responseParameters: { outputLocation: 's3://work/mine' },
+    responseParameters: { outputLocation: 's3://tasks/mine' },
   })
   const changes = events.filter(({ source }) => source === 'aws.sagemaker').map(({ detail }) => detail)
   expect(changes).toHaveLength(2)
