@@ -14,7 +14,11 @@ const shared = {
 
 export default defineConfig([
   { ...shared, cwd: 'packages/core', entry: ['src/index.ts', 'src/testing.ts'] },
-  { ...shared, cwd: 'packages/store', entry: ['src/index.ts', 'src/dynamodb.ts', 'src/redis.ts', 'src/testing.ts'] },
+  {
+    ...shared,
+    cwd: 'packages/store',
+    entry: ['src/index.ts', 'src/dynamodb.ts', 'src/redis.ts', 'src/testing.ts'],
+  },
   {
     ...shared,
     cwd: 'packages/model-invocation',

@@ -9,11 +9,14 @@ import { matrixTables } from './fault-matrix/table.ts'
 const page = new URL('../../../docs/guarantees.md', import.meta.url)
 const marks = /(<!-- the matrix -->\n)[\s\S]*(\n<!-- end of the matrix -->)/
 
+/** The formatter aligns the columns. */
+const unaligned = (markdown: string) => markdown.replaceAll(/ {2,}/g, ' ').replaceAll(/-{3,}/g, '---')
+
 test('docs/guarantees.md shows the matrix as it is', () => {
   const text = readFileSync(page, 'utf8')
   const due = text.replace(marks, (_all, begin: string, end: string) => `${begin}\n${matrixTables()}\n${end}`)
   if (process.env.SLUICE_WRITE_PAGE) writeFileSync(page, due)
-  else expect(text).toBe(due)
+  else expect(unaligned(text)).toBe(unaligned(due))
   expect(text).toMatch(marks)
 })
 
