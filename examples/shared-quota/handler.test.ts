@@ -19,7 +19,7 @@ test.skipIf(!hasJava)(
       expect(failures).toEqual([])
       refused[name] = cloud.bedrock.counters().outcomes.throttled ?? 0
     }
-    expect(refused['before']).toBeGreaterThan(0)
-    expect(refused['after']).toBeLessThanOrEqual(refused['before'] as number)
+    expect(refused.before).toBeGreaterThan(0)
+    expect(refused.after).toBeLessThanOrEqual(refused.before as number)
   },
 )

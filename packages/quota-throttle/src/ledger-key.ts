@@ -32,16 +32,16 @@ export function ledgerKey(
   const behind = profiles[modelId]
   const id = behind ?? modelId
   const found = arn.exec(id)?.groups
-  if (found && found['service'] === 'bedrock' && !plain.includes(found['kind'] as string)) {
+  if (found && found.service === 'bedrock' && !plain.includes(found.kind as string)) {
     throw new SluiceError(
       `quotaThrottle: the id ${modelId} hides its model, and with it the quota it takes. ` +
         `Add it to the option profiles: { '${modelId}': 'eu.anthropic.claude-…' }.`,
       { code: 'invalid_request', statusCode: 400, unbilled: true },
     )
   }
-  const name = found ? (found['name'] as string) : id
+  const name = found ? (found.name as string) : id
   const scope = name.startsWith('global.') ? 'global' : (geography.exec(name)?.[1] ?? 'on-demand')
   const base = behind === undefined ? baseModelId : name.replace(/^global\./, '').replace(geography, '')
-  const where = [found?.['account'] || account, found?.['region'] || region, `${provider}-runtime`]
+  const where = [found?.account || account, found?.region || region, `${provider}-runtime`]
   return { key: [...where, scope, base].join('/'), baseModelId: base }
 }

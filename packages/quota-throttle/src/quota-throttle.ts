@@ -167,7 +167,7 @@ function newStatus(): QuotaStatus {
 
 function check({ quotas, store, sandboxes, share = 1, weights = {}, ...rest }: QuotaThrottleOptions): void {
   if (typeof quotas !== 'function') checkQuotas('quotaThrottle: quotas', quotas)
-  if (!store && sandboxes === undefined && process.env['AWS_LAMBDA_FUNCTION_NAME']) {
+  if (!store && sandboxes === undefined && process.env.AWS_LAMBDA_FUNCTION_NAME) {
     throw new TypeError(
       'quotaThrottle: no store. Sandboxes that know nothing of each other would each use the whole quota: give a store ' +
         "such as dynamoDBQuotaStore({ tableName: 'sluice' }), or sandboxes: the reserved concurrency of the function.",

@@ -226,9 +226,9 @@ describe('what cannot be right is a TypeError at once', () => {
   })
 
   test('in Lambda, no store and no number of sandboxes', () => {
-    process.env['AWS_LAMBDA_FUNCTION_NAME'] = 'classify'
+    process.env.AWS_LAMBDA_FUNCTION_NAME = 'classify'
     closers.push(() => {
-      delete process.env['AWS_LAMBDA_FUNCTION_NAME']
+      delete process.env.AWS_LAMBDA_FUNCTION_NAME
     })
     const quotas = { tokensPerMinute: 1 }
     expect(() => quotaThrottle({ quotas })).toThrow(/no store\. Sandboxes that know nothing of each other/)

@@ -37,7 +37,7 @@ export type Throttle = (
 export function openThrottle(options: QuotaThrottleOptions): Throttle {
   const { share = 1, store, mode = 'enforce', onStoreError = 'safe-share', metrics } = options
   const { sandboxes = store ? 100 : 1, clock = systemClock, profiles = {}, models = {} } = options
-  const region = options.region ?? process.env['AWS_REGION'] ?? 'default'
+  const region = options.region ?? process.env.AWS_REGION ?? 'default'
   const daily = options.daily && dailyTokens(options.daily, clock)
   const rightSize = rightSizing()
   const lanes = new Map<string, Lane>()
@@ -96,8 +96,10 @@ export function openThrottle(options: QuotaThrottleOptions): Throttle {
     const { attempt, scope } = context
     const blockedMs = await lane.blockedForMs()
     if (blockedMs > 0) refuse(passage, { limit: 'daily', waitMs: blockedMs, overBy: demand.tokens })
-    const serviceMs = serviceMsOf(request, demand, limits)
-    const leftMs = scope.deadlineMs - scope.clock.now() - serviceMs
+    const expected = (demand.expectedTokens - request.estimatedInputTokens) / limits.burndown
+    const serviceMs = serviceMsOf(request, expected)
+    // Who starts too late is cut by the deadline and charged all the same: the wait leaves time for a long answer.
+    const leftMs = scope.deadlineMs - scope.clock.now() - serviceMsOf(request, longOutput(request, expected))
     const maxWaitMs = Math.min(options.maxWaitMs ?? Infinity, context.maxWaitMs ?? Infinity, leftMs)
     const admission = await admit(
       {
@@ -245,14 +247,15 @@ interface Refused {
   readonly overBy: number
 }
 
-/** How long the answer will take, as far as it has been learned. */
-function serviceMsOf(
-  { baseModelId, estimatedInputTokens }: ModelRequest,
-  demand: Demand,
-  { burndown }: ModelLimits,
-): number {
+/** How long an answer takes, as far as it has been learned. */
+function serviceMsOf({ baseModelId }: ModelRequest, outputTokens: number): number {
   const { firstContentMs = 1_000, tokensPerSecond = 60 } = statisticsOf(baseModelId)
-  return (
-    firstContentMs + ((demand.expectedTokens - estimatedInputTokens) / burndown / tokensPerSecond) * 1_000
-  )
+  return firstContentMs + (outputTokens / tokensPerSecond) * 1_000
+}
+
+/** Tokens of an answer that is longer than about nine in ten; what is expected, where nothing has been learned. */
+function longOutput({ baseModelId, maxTokens = Infinity }: ModelRequest, expected: number): number {
+  const { outputTokensP50, outputTokensP99 } = statisticsOf(baseModelId)
+  if (outputTokensP50 === undefined || outputTokensP99 === undefined) return expected
+  return Math.max(expected, Math.min(maxTokens, (outputTokensP50 + outputTokensP99) / 2))
 }

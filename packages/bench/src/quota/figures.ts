@@ -158,7 +158,7 @@ export function isRefused({ fault }: RequestRecord): boolean {
 }
 
 export function isForeign({ metadata }: RequestRecord): boolean {
-  return metadata?.['tenant'] === 'tenant--1'
+  return metadata?.tenant === 'tenant--1'
 }
 
 function part(some: number, all: number): number {

@@ -83,7 +83,7 @@ export function readOptions({
   if (maxTokens >= burstTokens / 2)
     throw new UsageError('--max-tokens: so many tokens are more than half of what the quota holds at once.')
   const trace = text('trace')
-  const named = ((values['policy'] as string[] | undefined) ?? ['sluice,sdk-standard']).flatMap((names) =>
+  const named = ((values.policy as string[] | undefined) ?? ['sluice,sdk-standard']).flatMap((names) =>
     names.split(','),
   )
   for (const name of named) {
