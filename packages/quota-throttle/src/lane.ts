@@ -73,9 +73,11 @@ export function openLane(options: LaneOptions): Lane {
       const now = clock.now()
       if (blockedUntilMs === 0) return 0
       if (now < blockedUntilMs) return blockedUntilMs - now
-      const claim = blocked(belief(), now, now + probeEveryMs)
+      // Two may claim it in the same millisecond: the odd time tells whose claim stands.
+      const claim = blocked(belief(), now, now + probeEveryMs + Math.floor(Math.random() * 1_000))
       await gate.learn(claim, changedAtMs)
-      const mine = belief().changedAtMs === claim.changedAtMs
+      const stands = belief()
+      const mine = stands.changedAtMs === claim.changedAtMs && stands.blockedUntilMs === claim.blockedUntilMs
       probing ||= mine
       return mine ? 0 : Math.max(0, belief().blockedUntilMs - clock.now())
     },
