@@ -22,9 +22,10 @@ describe('the checks find', () => {
   })
 
   test('nothing where there is nothing to find', async () => {
-    for (const { scenario } of bugs) {
-      const calm = { ...scenario, truth: { burst: 1, window: false, burndown: 5, foreign: 0 } }
-      expect(brokenRules(await simulate(scenarioOf(1, 2_000, calm)))).toEqual([])
+    const truth = { burst: 1, window: false, burndown: 5, foreign: 0 }
+    const calm = new Set(bugs.map(({ scenario }) => JSON.stringify({ ...scenario, truth })))
+    for (const each of calm) {
+      expect(brokenRules(await simulate(scenarioOf(1, 2_000, JSON.parse(each))))).toEqual([])
     }
   }, 120_000)
 })
