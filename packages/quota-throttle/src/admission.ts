@@ -5,7 +5,7 @@ import { type AttemptContext, abortError, sleep } from '@sluice/core'
 import type { QuotaAnswer, QuotaTake } from '@sluice/store'
 import type { Demand } from './demand.ts'
 import type { Gate, Keeper } from './gate.ts'
-import type { QuotaLimitName } from './quota-exceeded-error.ts'
+import type { Refused } from './refusal.ts'
 
 export interface Asker {
   readonly tenant: string
@@ -29,7 +29,7 @@ export interface AdmissionOptions {
 export interface Admission {
   /** Unique for ever. */
   readonly id: string
-  readonly refused?: { readonly limit: QuotaLimitName; readonly waitMs: number; readonly overBy: number }
+  readonly refused?: Refused
   /** In line when it was refused although it had been told to ask again. */
   readonly stuck: boolean
   readonly waitedMs: number

@@ -4,7 +4,8 @@ import type { ModelRequest } from '@sluice/core'
 import type { Demand } from './demand.ts'
 import type { QuotaLimitName } from './quota-exceeded-error.ts'
 
-interface Refused {
+/** What a call was refused for. */
+export interface Refused {
   readonly limit: QuotaLimitName
   readonly waitMs: number
   readonly overBy: number

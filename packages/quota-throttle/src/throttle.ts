@@ -14,11 +14,11 @@ import { type Demand, demandOf, settlementOf } from './demand.ts'
 import { type Lane, openLane } from './lane.ts'
 import { ledgerKey } from './ledger-key.ts'
 import { type ModelLimits, modelLimits } from './model-limits.ts'
-import { QuotaExceededError, type QuotaLimitName } from './quota-exceeded-error.ts'
+import { QuotaExceededError } from './quota-exceeded-error.ts'
 import type { QuotaStatus, QuotaThrottleOptions } from './quota-throttle.ts'
 import { checkQuotas, type QuotaOptions, type Quotas, quotasOf } from './quotas.ts'
 import { publish, type QuotaRecord } from './record.ts'
-import { refusal } from './refusal.ts'
+import { type Refused, refusal } from './refusal.ts'
 import { rightSizing } from './right-size.ts'
 
 /** What one invocation adds. */
@@ -239,12 +239,6 @@ interface Passage {
   readonly tenant: string
   readonly status: QuotaStatus
   readonly observing: boolean
-}
-
-interface Refused {
-  readonly limit: QuotaLimitName
-  readonly waitMs: number
-  readonly overBy: number
 }
 
 /** How long an answer takes, as far as it has been learned. */
