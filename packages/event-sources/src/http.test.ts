@@ -160,7 +160,10 @@ describe('answering', () => {
     ['stream_interrupted', 502, 502],
     ['quota_exceeded', 500, 429],
     ['daily_quota_exceeded', 500, 429],
-    ['budget_exceeded', 500, 429],
+    ['budget_exceeded', 402, 402],
+    ['budget_exceeded', 429, 429],
+    ['budget_exceeded', 500, 500],
+    ['budget_exceeded', 503, 503],
     ['invalid_event', 400, 400],
     ['payload_too_large', 413, 413],
   ] as const)('%s with its status %s is answered with %s', (code, statusCode, expected) => {
@@ -169,6 +172,16 @@ describe('answering', () => {
     expect(problem).toMatchObject({ status: expected, code })
     const shown = code === 'invalid_event' || code === 'payload_too_large'
     expect(problem.detail === 'what it says').toBe(shown)
+  })
+
+  test.each([
+    [402, 'The budget for this is spent.'],
+    [429, 'The service is used up to its limit. Try again later.'],
+    [500, 'The model could not be asked.'],
+    [503, 'The service is not available. Try again later.'],
+  ])('a budget that refuses with %s says what that means, and not whose it is', (statusCode, detail) => {
+    const reason = new SluiceError('the budget of acme', { code: 'budget_exceeded', statusCode })
+    expect(JSON.parse(respond({ status: 'failed', reason }).body).detail).toBe(detail)
   })
 
   test('errors of others show what they are made to show', () => {

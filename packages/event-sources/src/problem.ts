@@ -23,7 +23,6 @@ const answers: Partial<Readonly<Record<SluiceErrorCode, readonly [status: number
   throttled: tooMany,
   quota_exceeded: tooMany,
   daily_quota_exceeded: tooMany,
-  budget_exceeded: tooMany,
   invalid_request: [422, 'The model cannot work on this input.'],
   invalid_answer: badAnswer,
   model_failed: badAnswer,
@@ -35,6 +34,15 @@ const answers: Partial<Readonly<Record<SluiceErrorCode, readonly [status: number
   scope_ended: tooLate,
 }
 
+/** A budget says by its status whether it is worth to come back: 429 soon, 402 not before somebody raises it. */
+const budgetDetails: Readonly<Record<number, string>> = {
+  402: 'The budget for this is spent.',
+  429: tooMany[1],
+  503: notNow[1],
+}
+
+const notAsked = 'The model could not be asked.'
+
 /** Those that the caller has made: their messages are for him. */
 const callers: ReadonlySet<SluiceErrorCode> = new Set(['invalid_event', 'payload_too_large'])
 
@@ -43,7 +51,8 @@ export function problemOf(error: unknown): Problem {
   if (SluiceError.is(error)) {
     const { code, statusCode, message } = error
     if (callers.has(code)) return problem(statusCode, message, code)
-    const [status, detail] = answers[code] ?? ([502, 'The model could not be asked.'] as const)
+    if (code === 'budget_exceeded') return problem(statusCode, budgetDetails[statusCode] ?? notAsked, code)
+    const [status, detail] = answers[code] ?? ([502, notAsked] as const)
     return problem(status, detail, code)
   }
   // As Middy's middlewares and the like throw them: the message is for the caller if it says so.
