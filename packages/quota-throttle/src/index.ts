@@ -10,5 +10,6 @@ export {
 } from './quota-throttle.ts'
 export type { QuotaOptions, Quotas } from './quotas.ts'
 export type { QuotaMetrics, QuotaRecord } from './record.ts'
+export type { AnswerLengths } from './right-size.ts'
 export { type QuotasFromServiceQuotasOptions, quotasFromServiceQuotas } from './service-quotas.ts'
 export { setQuotaMode } from './set-quota-mode.ts'

@@ -1,13 +1,14 @@
 /** The middleware, and the policy of the stage `quota`. */
 
 import type middy from '@middy/core'
-import { type AttemptPolicy, type Clock, scopeHooks } from '@sluice/core'
+import { type AttemptPolicy, type Clock, type ModelRequest, type Scope, scopeHooks } from '@sluice/core'
 import type { BudgetStore, QuotaMode, QuotaStore } from '@sluice/store'
 import type { Context } from 'aws-lambda'
 import type { OnStoreError } from './gate.ts'
 import type { ModelLimits } from './model-limits.ts'
 import { checkQuotas, type QuotaOptions } from './quotas.ts'
 import type { QuotaMetrics } from './record.ts'
+import type { AnswerLengths } from './right-size.ts'
 import { type Invocation, openThrottle } from './throttle.ts'
 
 export interface QuotaThrottleOptions {
@@ -63,6 +64,13 @@ export interface QuotaThrottleOptions {
    * @default 'interactive'
    */
   readonly priority?: 'interactive' | 'batch'
+  /**
+   * Which answers are of one kind, so that their lengths are learned together. For example
+   * `(_request, { tags }) => tags.feature ?? 'other'`.
+   *
+   * @default the name of the function
+   */
+  readonly route?: string | ((request: ModelRequest, scope: Scope) => string)
   /** What stands behind ids that hide their model: application inference profiles, provisioned throughput. */
   readonly profiles?: Readonly<Record<string, string>>
   /** What is known better than by the published data, by the head of a base model's id. */
@@ -98,6 +106,8 @@ export interface QuotaStatus {
   waitedMs: number
   /** After a refusal: when to come back, in milliseconds. */
   retryAfterMs: number | undefined
+  /** How long the answers of the last call's route are, as this sandbox has seen them; undefined before the first. */
+  answers: AnswerLengths | undefined
 }
 
 /** The middleware; as a policy it serves scripts and `modelInvocation({ policies })`. */
@@ -162,7 +172,7 @@ export function quotaThrottle(options: QuotaThrottleOptions): AttemptPolicy & Qu
 }
 
 function newStatus(): QuotaStatus {
-  return { limit: undefined, remaining: undefined, waitedMs: 0, retryAfterMs: undefined }
+  return { limit: undefined, remaining: undefined, waitedMs: 0, retryAfterMs: undefined, answers: undefined }
 }
 
 function check({ quotas, store, sandboxes, share = 1, weights = {}, ...rest }: QuotaThrottleOptions): void {

@@ -16,6 +16,10 @@ export interface QuotaRecord {
   readonly key: string
   readonly mode: 'enforce' | 'observe'
   readonly tenant?: string | undefined
+  readonly route?: string | undefined
+  /** Output tokens that 50 % and 99 % of the latest answers of the route stayed within; undefined before the first. */
+  readonly outputTokensP50?: number | undefined
+  readonly outputTokensP99?: number | undefined
   /** Tokens held, or asked for. */
   readonly tokens?: number | undefined
   readonly waitedMs?: number | undefined
@@ -53,7 +57,7 @@ const countNames = {
 } as const
 
 function emit(
-  { event, waitedMs, stuck, balanceTokens, believedRate }: QuotaRecord,
+  { event, waitedMs, stuck, balanceTokens, believedRate, outputTokensP50, outputTokensP99 }: QuotaRecord,
   metrics: QuotaMetrics,
 ): void {
   const add = (name: string, unit: string, value: number) => metrics.addMetric(name, unit as never, value)
@@ -63,5 +67,9 @@ function emit(
   if (balanceTokens !== undefined && Number.isFinite(balanceTokens))
     add('QuotaBalance', 'Count', balanceTokens)
   if (believedRate !== undefined) add('QuotaBelievedRate', 'Percent', believedRate * 100)
+  if (event === 'admitted' && outputTokensP50 !== undefined && outputTokensP99 !== undefined) {
+    add('QuotaOutputTokensP50', 'Count', outputTokensP50)
+    add('QuotaOutputTokensP99', 'Count', outputTokensP99)
+  }
   metrics.publishStoredMetrics()
 }

@@ -38,8 +38,9 @@ export function openThrottle(options: QuotaThrottleOptions): Throttle {
   const { share = 1, store, mode = 'enforce', onStoreError = 'safe-share', metrics } = options
   const { sandboxes = store ? 100 : 1, clock = systemClock, profiles = {}, models = {} } = options
   const region = options.region ?? process.env.AWS_REGION ?? 'default'
+  const { route: ofRoute = process.env.AWS_LAMBDA_FUNCTION_NAME ?? 'default' } = options
   const daily = options.daily && dailyTokens(options.daily, clock)
-  const rightSize = rightSizing()
+  const sizes = rightSizing()
   const lanes = new Map<string, Lane>()
   let loading: Promise<QuotaOptions> | undefined
   let warned = false
@@ -167,7 +168,11 @@ export function openThrottle(options: QuotaThrottleOptions): Throttle {
     outcome: Outcome,
     settleDay: ((used: number) => Promise<void>) | undefined,
   ): Promise<void> {
-    const { lane, request, demand, limits } = passage
+    const { lane, request, demand, limits, route, status } = passage
+    if (outcome.status === 'answered' && outcome.sent && !outcome.estimated) {
+      const declared = request.maxTokens ?? limits.maxTokens ?? 0
+      status.answers = sizes.learn(route, request, outcome.usage.outputTokens, declared)
+    }
     const { tokensPerSecond } = statisticsOf(request.baseModelId)
     const used = settlementOf(outcome, limits, tokensPerSecond)
     const refusedByProvider = outcome.sent && lane.isRefusal(outcome.error)
@@ -180,21 +185,24 @@ export function openThrottle(options: QuotaThrottleOptions): Throttle {
       settleDay?.(used),
     ])
     if (learned) tell(passage, learned)
-    if (outcome.status === 'answered') rightSize(request, request.maxTokens ?? limits.maxTokens ?? 0)
   }
 
   function tell(
-    { lane, tenant, demand, observing }: Passage,
+    { lane, tenant, route, request, demand, observing }: Passage,
     event: QuotaRecord['event'],
     more: Partial<QuotaRecord> = {},
   ): void {
     const { view } = lane.gate
+    const { outputTokensP50, outputTokensP99 } = sizes.of(route, request.baseModelId) ?? {}
     publish(
       {
         event,
         key: lane.key,
         mode: observing ? 'observe' : 'enforce',
         tenant,
+        route,
+        outputTokensP50,
+        outputTokensP99,
         tokens: demand.tokens,
         balanceTokens: lane.gate.balanceTokens,
         believedRate: view && view.belief.ratePermille / 1000,
@@ -218,6 +226,7 @@ export function openThrottle(options: QuotaThrottleOptions): Throttle {
       demand: demandOf(request, limits),
       days: daysOf(key, quotas, account),
       tenant: context.scope.tenant ?? 'default',
+      route: typeof ofRoute === 'function' ? ofRoute(request, context.scope) : ofRoute,
       observing: inForce === 'observe',
     })
     return next(request, context)
@@ -237,6 +246,7 @@ interface Passage {
   readonly demand: Demand
   readonly days: readonly DailyLimit[]
   readonly tenant: string
+  readonly route: string
   readonly status: QuotaStatus
   readonly observing: boolean
 }
