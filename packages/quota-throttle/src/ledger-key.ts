@@ -23,12 +23,19 @@ const plain = ['foundation-model', 'inference-profile']
 
 /**
  * @throws SluiceError with the code `invalid_request` for an id that hides its model: nobody can tell whose quota it
- * takes, so `profiles` must
+ * takes, so `profiles` must. And for an endpoint whose rule is another one
  */
 export function ledgerKey(
   { provider, modelId, baseModelId }: Pick<ModelRequest, 'provider' | 'modelId' | 'baseModelId'>,
   { account, region, profiles }: LedgerKeyOptions,
 ): LedgerKey {
+  if (provider === 'bedrock-mantle') {
+    throw new SluiceError(
+      'quotaThrottle: the endpoint bedrock-mantle has quotas of its own, which count input and output apart. That rule ' +
+        'is not supported: make these calls without the throttle. They take nothing of the quotas of bedrock-runtime.',
+      { code: 'invalid_request', statusCode: 400, unbilled: true },
+    )
+  }
   const behind = profiles[modelId]
   const id = behind ?? modelId
   const found = arn.exec(id)?.groups

@@ -108,6 +108,18 @@ describe('ledgerKey', () => {
     )
   })
 
+  test('an endpoint that counts by another rule is refused, not counted wrongly', () => {
+    const call = {
+      provider: 'bedrock-mantle',
+      modelId: 'openai.gpt-oss-120b',
+      baseModelId: 'openai.gpt-oss-120b',
+    }
+    expect(() => ledgerKey(call, options)).toThrow(expect.objectContaining({ code: 'invalid_request' }))
+    expect(() => ledgerKey(call, options)).toThrow(
+      /bedrock-mantle has quotas of its own.* without the throttle/,
+    )
+  })
+
   test('an id that hides its model is refused until profiles tells what is behind it', () => {
     const arn = 'arn:aws:bedrock:eu-west-1:111:application-inference-profile/abc123'
     expect(() => key(arn, arn)).toThrow(expect.objectContaining({ code: 'invalid_request', statusCode: 400 }))
