@@ -154,8 +154,11 @@ test('waits are spread, bounded, doubled where nobody has said when, and sent te
     return asked[0]?.body.Entries?.[0]?.VisibilityTimeout
   }
   expect(await seconds(no('quota_exceeded', 1_200), 1)).toBe(2)
-  expect(await seconds(no('quota_exceeded', 40_000), 1, 1)).toBe(50)
+  expect(await seconds(no('quota_exceeded', 1_200), 1, 1)).toBe(12)
+  expect(await seconds(no('quota_exceeded', 1_200), 4, 0.5)).toBe(42)
+  expect(await seconds(no('quota_exceeded', 80_000), 1, 1)).toBe(100)
   expect(await seconds(no('quota_exceeded', 24 * 3_600_000), 1)).toBe(36_000)
+  expect(await seconds(no('quota_exceeded', 24 * 3_600_000), 90, 1)).toBe(39_600)
   expect(await seconds(no('unavailable'), 1)).toBe(10)
   expect(await seconds(no('unavailable'), 4)).toBe(80)
   expect(await seconds(no('unavailable'), 90)).toBe(10_240)
@@ -223,6 +226,13 @@ test('or it is sent again: a copy with its attributes, of which the age goes on'
     },
   ])
 
+  // Of those that would wait for longer not all come at once.
+  asked.length = 0
+  await handle({ ...options, random: () => 1 }, eventOf(['b'], { count: 3 }), () => {
+    throw no('unavailable', 2_000_000)
+  })
+  expect(asked[0]?.body.Entries?.[0]?.DelaySeconds).toBe(675)
+
   // A message with all the attributes that it may have is sent without another one.
   asked.length = 0
   const full = eventOf(['b'], { count: 3 })
@@ -243,7 +253,7 @@ test('a group of a FIFO queue comes back together, and is never sent again', asy
   })
   expect(begun).toEqual(['a', 'b'])
   expect(first.failures).toEqual(['b', 'c'])
-  expect(asked[0]?.body.Entries?.map(({ VisibilityTimeout }) => VisibilityTimeout)).toEqual([40, 40])
+  expect(asked[0]?.body.Entries?.map(({ VisibilityTimeout }) => VisibilityTimeout)).toEqual([50, 50])
 
   // Behind a failure they wait as the failure does.
   asked.length = 0

@@ -1,6 +1,7 @@
 /** What becomes of messages that are not done through no fault of their own. */
 
 import { type FinishContext, outcomesById, type RecordOutcome, type UnfulfilledRecord } from '@sluice/core'
+import { deferralWaitMs } from './deferral-wait.ts'
 import type { SqsMessage } from './parse/sqs-event.ts'
 import { firstSentMs, type SqsClient, sqsQueue } from './sqs-queue.ts'
 
@@ -33,7 +34,8 @@ export interface SqsDeferralOptions {
    */
   readonly atReceiveLimit?: 'fail' | 'sendAgain'
   /**
-   * When a deferred message comes again if its error does not say: after this time, doubled with each receive.
+   * When a deferred message comes again if its error does not say: after this time, doubled with each receive. Messages
+   * whose error does say are spread over so long a time behind that.
    *
    * @default 10_000
    */
@@ -41,9 +43,6 @@ export interface SqsDeferralOptions {
   /** Numbers from 0 to 1 that spread the messages, which would else come all at once. Default `Math.random`. */
   readonly random?: () => number
 }
-
-/** Messages of a queue are invisible for 12 hours at most, of which the event has taken a part. */
-const longestMs = 10 * 3_600_000
 
 /** SQS delays a message that is sent for so long at most. */
 const longestDelayMs = 900_000
@@ -67,12 +66,6 @@ export function sqsDeferral(
   checkOptions(factory, { maxReceiveCount, atReceiveLimit, backoffMs })
   const queue = sqsQueue(client, maxReceiveCount)
 
-  function waitMs({ group, receiveCount }: SqsMessage, { retryAfterMs }: UnfulfilledRecord): number {
-    const waitMs = retryAfterMs ?? backoffMs * 2 ** Math.min(receiveCount - 1, 10)
-    // Of a group all come back together, or the first would wait for those behind it.
-    return Math.min(longestMs, group === undefined ? waitMs * (1 + random() / 4) : waitMs)
-  }
-
   return async function deferMessages(outcomes, messages, { clock, signal }) {
     const [first] = messages
     if (!defer || first?.queueArn === undefined) return outcomes
@@ -84,6 +77,7 @@ export function sqsDeferral(
     for (const message of messages) {
       const outcome = outcomeOf(message.id)
       const { group } = message
+      // Of a group all come back together, or the first would wait for those behind it.
       const leader = group === undefined ? undefined : leaders.get(group)
       if (outcome.status === 'fulfilled') continue
       const ageMs = message.sentMs === undefined ? undefined : clock.now() - firstSentMs(message)
@@ -95,10 +89,15 @@ export function sqsDeferral(
 
     function planOf(message: SqsMessage, outcome: UnfulfilledRecord): Plan {
       if (outcome.status === 'failed') return { message, outcome, action: 'none', waitMs: 0 }
-      const wait = waitMs(message, outcome)
-      if (message.receiveCount < limit - 2) return { message, outcome, action: 'wait', waitMs: wait }
-      const again = atReceiveLimit === 'sendAgain' && message.group === undefined
-      return { message, outcome, action: again ? 'send' : 'fail', waitMs: wait }
+      const { retryAfterMs } = outcome
+      const { receiveCount } = message
+      const among = random()
+      const waitMs = deferralWaitMs({ retryAfterMs, receiveCount, backoffMs, random: among })
+      const plan = { message, outcome, waitMs }
+      if (receiveCount < limit - 2) return { ...plan, action: 'wait' }
+      if (atReceiveLimit === 'fail' || message.group !== undefined) return { ...plan, action: 'fail' }
+      // Those that would wait for longer must not all come in the same second either.
+      return { ...plan, action: 'send', waitMs: Math.min(waitMs, longestDelayMs * (1 - among / 4)) }
     }
 
     const waiting = plans.filter(({ action }) => action === 'wait')
@@ -109,10 +108,7 @@ export function sqsDeferral(
         signal,
       ),
       queue.sendAgain(
-        sending.map(({ message, waitMs }) => ({
-          message,
-          seconds: seconds(Math.min(waitMs, longestDelayMs)),
-        })),
+        sending.map(({ message, waitMs }) => ({ message, seconds: seconds(waitMs) })),
         signal,
       ),
     ])
