@@ -1,5 +1,6 @@
 /** One quota for all sandboxes: holds and settles what the provider does, before the provider has to refuse. */
 
+export type { ModeFromContext } from './mode-reader.ts'
 export { type ModelLimits, modelLimits } from './model-limits.ts'
 export { QuotaExceededError, type QuotaLimitName } from './quota-exceeded-error.ts'
 export {

@@ -10,7 +10,7 @@ export interface Lane {
   readonly key: string
   readonly gate: Gate
   /** As switched in the store, else as configured. */
-  mode(): QuotaMode
+  mode(configured: QuotaMode): QuotaMode
   /**
    * How long the provider is left alone because the tokens of the day are used up, in milliseconds. 0 also for the one
    * who is to try whether that is over: one sandbox every 15 minutes.
@@ -25,7 +25,6 @@ export interface Lane {
 }
 
 export interface LaneOptions extends GateOptions {
-  readonly mode: QuotaMode
   readonly clock: Clock
 }
 
@@ -62,8 +61,8 @@ export function openLane(options: LaneOptions): Lane {
       return probing
     },
     isRefusal: (error) => codeOf(error) === 'throttled' || codeOf(error) === 'daily_quota_exceeded',
-    mode() {
-      const known = gate.view?.mode ?? options.mode
+    mode(configured) {
+      const known = gate.view?.mode ?? configured
       // Nobody asks the store while it is off: the way back must be seen all the same.
       if (known === 'off' && clock.now() - gate.viewedAtMs > lookEveryMs) void gate.look()
       return known

@@ -5,6 +5,7 @@ import { type AttemptPolicy, type Clock, type ModelRequest, type Scope, scopeHoo
 import type { BudgetStore, QuotaMode, QuotaStore } from '@sluice/store'
 import type { Context } from 'aws-lambda'
 import type { OnStoreError } from './gate.ts'
+import { type ModeFromContext, quotaModes } from './mode-reader.ts'
 import type { ModelLimits } from './model-limits.ts'
 import { checkQuotas, type QuotaOptions } from './quotas.ts'
 import type { QuotaMetrics } from './record.ts'
@@ -40,11 +41,13 @@ export interface QuotaThrottleOptions {
    */
   readonly maxWaitMs?: number
   /**
-   * `observe` holds nothing back, and reports what it would have done. What is set in the store comes first.
+   * `observe` holds nothing back, and reports what it would have done. A function reads it from the context with each
+   * call: `({ quotaMode }) => quotaMode`, for a parameter that Middy's `ssm()` has put there. What is set in the store
+   * comes first.
    *
    * @default 'enforce'
    */
-  readonly mode?: QuotaMode
+  readonly mode?: QuotaMode | ModeFromContext
   /**
    * While the store does not answer: `safe-share` goes on with what this sandbox used in the last minute, `open` lets
    * everything through, `closed` nothing.
@@ -160,13 +163,12 @@ export function quotaThrottle(options: QuotaThrottleOptions): AttemptPolicy & Qu
       const status = newStatus()
       const { invokedFunctionArn = '' } = context as Partial<Context>
       Object.assign(context, { quota: status })
-      scope.use(
-        policyFor({ account: options.account ?? (invokedFunctionArn.split(':')[4] || 'default'), status }),
-      )
+      const account = options.account ?? (invokedFunctionArn.split(':')[4] || 'default')
+      scope.use(policyFor({ account, status, around: context }))
     },
   })
   return {
-    ...policyFor({ account: options.account ?? 'default', status: newStatus() }),
+    ...policyFor({ account: options.account ?? 'default', status: newStatus(), around: {} }),
     ...(hooks as QuotaThrottle),
   }
 }
@@ -197,7 +199,7 @@ function check({ quotas, store, sandboxes, share = 1, weights = {}, ...rest }: Q
       throw new TypeError(`quotaThrottle: weights.${tenant} is ${String(weight)}. Give a number above 0.`)
     }
   }
-  oneOf('mode', rest.mode, ['enforce', 'observe', 'off'])
+  if (typeof rest.mode !== 'function') oneOf('mode', rest.mode, quotaModes)
   oneOf('onStoreError', rest.onStoreError, ['safe-share', 'open', 'closed'])
   oneOf('priority', rest.priority, ['interactive', 'batch'])
   const perDay = typeof quotas === 'object' && JSON.stringify(quotas).includes('"tokensPerDay"')

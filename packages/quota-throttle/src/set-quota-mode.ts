@@ -1,6 +1,7 @@
 /** The switch that needs no deploy. */
 
 import type { QuotaMode, QuotaStore } from '@sluice/store'
+import { quotaModes } from './mode-reader.ts'
 
 /**
  * Tells all sandboxes of a ledger what to do, whatever their option `mode` says.
@@ -16,8 +17,8 @@ import type { QuotaMode, QuotaStore } from '@sluice/store'
  * ```
  */
 export async function setQuotaMode(store: QuotaStore, key: string, mode: QuotaMode): Promise<void> {
-  if (!['enforce', 'observe', 'off'].includes(mode)) {
-    throw new TypeError(`setQuotaMode: mode is "${mode}". Use one of: enforce, observe, off.`)
+  if (!quotaModes.includes(mode)) {
+    throw new TypeError(`setQuotaMode: mode is "${mode}". Use one of: ${quotaModes.join(', ')}.`)
   }
   await store.update(key, { limits: {}, mode })
 }

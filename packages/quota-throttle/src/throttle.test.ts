@@ -2,6 +2,7 @@
 
 import {
   callModel,
+  currentScope,
   ModelThrottledError,
   noUsage,
   runInScope,
@@ -9,10 +10,12 @@ import {
   type ScopeOptions,
 } from '@sluice/core'
 import { type FakeScript, fakeClock, fakeModel, resetStatistics } from '@sluice/core/testing'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { memoryQuotaStore } from '@sluice/store'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { QuotaExceededError } from './quota-exceeded-error.ts'
 import { type QuotaThrottleOptions, quotaThrottle } from './quota-throttle.ts'
 import type { QuotaMetrics } from './record.ts'
+import { setQuotaMode } from './set-quota-mode.ts'
 
 beforeEach(resetStatistics)
 const closers: (() => void)[] = []
@@ -185,6 +188,57 @@ describe('modes', () => {
     const { request, model, inScope } = setUp({ mode: 'off', metrics: target })
     await inScope((scope) => callModel(scope, request(50_000)))
     expect([model.sent, added]).toEqual([1, []])
+  })
+})
+
+describe('a mode that the context tells', () => {
+  const warnings: string[] = []
+  beforeEach(() => {
+    warnings.length = 0
+    vi.spyOn(process, 'emitWarning').mockImplementation((warning) => void warnings.push(String(warning)))
+  })
+  afterEach(() => void vi.restoreAllMocks())
+
+  /** One invocation after the other of one sandbox, with what another middleware has put on the context. */
+  function invocations(options: Partial<QuotaThrottleOptions> = {}) {
+    const mode = ({ quotaMode }: Readonly<Record<string, unknown>>) => quotaMode
+    const throttle = quotaThrottle({ quotas: { tokensPerMinute: 6_000 }, sandboxes: 1, mode, ...options })
+    const model = fakeModel({ usage: { ...noUsage, inputTokens: 100, outputTokens: 100 } })
+    return async function invoke(quotaMode: unknown, maxTokens = 50_000) {
+      const event = { event: {}, context: { quotaMode }, response: undefined } as never
+      throttle.before?.(event)
+      const call = callModel(currentScope() as Scope, model.request({ maxTokens }))
+      const error = await call.then(() => undefined).catch((thrown: Error) => thrown.name)
+      await throttle.after?.(event)
+      return error ?? 'answered'
+    }
+  }
+
+  test('holds for its own invocation, and switches with the next', async () => {
+    const invoke = invocations()
+    expect(await invoke('enforce')).toBe('QuotaExceededError')
+    expect(await invoke('observe')).toBe('answered')
+    expect(await invoke('enforce')).toBe('QuotaExceededError')
+    expect(await invoke('off')).toBe('answered')
+    expect(warnings).toEqual([])
+  })
+
+  test('what is missing or misspelt enforces, and says so once', async () => {
+    const invoke = invocations()
+    expect(await invoke('Off')).toBe('QuotaExceededError')
+    expect(await invoke(undefined)).toBe('QuotaExceededError')
+    expect(warnings).toEqual([
+      'quotaThrottle: mode gave "Off". Use one of: enforce, observe, off. Until then: enforce.',
+    ])
+  })
+
+  test('what is set in the store comes first', async () => {
+    const store = memoryQuotaStore()
+    const invoke = invocations({ store, region: 'default' })
+    expect(await invoke('enforce', 100)).toBe('answered')
+    await setQuotaMode(store, 'default/default/fake-runtime/on-demand/fake.model-v1', 'observe')
+    await invoke('enforce', 100)
+    expect(await invoke('enforce')).toBe('answered')
   })
 })
 

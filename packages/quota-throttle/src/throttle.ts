@@ -13,6 +13,7 @@ import { type DailyLimit, dailyTokens } from './daily-tokens.ts'
 import { type Demand, demandOf, settlementOf } from './demand.ts'
 import { type Lane, openLane } from './lane.ts'
 import { ledgerKey } from './ledger-key.ts'
+import { modeReader } from './mode-reader.ts'
 import { type ModelLimits, modelLimits } from './model-limits.ts'
 import { QuotaExceededError } from './quota-exceeded-error.ts'
 import type { QuotaStatus, QuotaThrottleOptions } from './quota-throttle.ts'
@@ -25,6 +26,8 @@ import { rightSizing } from './right-size.ts'
 export interface Invocation {
   readonly account: string
   readonly status: QuotaStatus
+  /** Its Lambda context, with what other middlewares have put there. */
+  readonly around: object
 }
 
 export type Throttle = (
@@ -35,12 +38,13 @@ export type Throttle = (
 ) => ReturnType<AttemptCall>
 
 export function openThrottle(options: QuotaThrottleOptions): Throttle {
-  const { share = 1, store, mode = 'enforce', onStoreError = 'safe-share', metrics } = options
+  const { share = 1, store, onStoreError = 'safe-share', metrics } = options
   const { sandboxes = store ? 100 : 1, clock = systemClock, profiles = {}, models = {} } = options
   const region = options.region ?? process.env.AWS_REGION ?? 'default'
   const { route: ofRoute = process.env.AWS_LAMBDA_FUNCTION_NAME ?? 'default' } = options
   const daily = options.daily && dailyTokens(options.daily, clock)
   const sizes = rightSizing()
+  const modeIn = modeReader(options.mode ?? 'enforce')
   const lanes = new Map<string, Lane>()
   let loading: Promise<QuotaOptions> | undefined
   let warned = false
@@ -72,7 +76,7 @@ export function openThrottle(options: QuotaThrottleOptions): Throttle {
     if (!lane) {
       // Ids can come from users: bounded, the oldest goes first.
       if (lanes.size >= maxLanes) lanes.delete(lanes.keys().next().value as string)
-      const shared = { key, quotas, share, store, sandboxes, onStoreError, clock, mode }
+      const shared = { key, quotas, share, store, sandboxes, onStoreError, clock }
       lane = openLane({ ...shared, onStoreFailure: (error) => storeFailed(key, error) })
       lanes.set(key, lane)
     }
@@ -212,13 +216,13 @@ export function openThrottle(options: QuotaThrottleOptions): Throttle {
     )
   }
 
-  return async function throttle(next, request, context, { account, status }) {
+  return async function throttle(next, request, context, { account, status, around }) {
     const { key, baseModelId } = ledgerKey(request, { account, region, profiles })
     const all = typeof options.quotas === 'function' ? await load(options.quotas) : options.quotas
     const quotas = quotasOf(all, baseModelId)
     if (!quotas) return next(request, context)
     const lane = laneOf(key, quotas)
-    const inForce = lane.mode()
+    const inForce = lane.mode(modeIn(around))
     if (inForce === 'off') return next(request, context)
     const limits = modelLimits(baseModelId, models)
     await enter({
