@@ -1,4 +1,9 @@
-/** Objects that an event tells of: in a notification of S3 or an event of EventBridge, and in what these travel in. */
+/**
+ * Objects that an event tells of: in a notification of S3 or an event of EventBridge, and in what these travel in.
+ *
+ * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+ * @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+ */
 
 import { InvalidEventError } from '@sluice/core'
 import { bridgeEvent, isBridgeEvent } from './event-bridge-event.ts'
@@ -14,7 +19,7 @@ export interface S3ObjectNotice {
   readonly versionId: string | undefined
   readonly sizeBytes: number | undefined
   readonly eTag: string | undefined
-  /** Orders the events of one key: the later the greater, as texts of one length. */
+  /** Orders the events of one key: the later the greater, once the shorter one has been padded with zeros on its left. */
   readonly sequencer: string | undefined
   /** What happened, as S3 calls it: `ObjectCreated:Put`; of EventBridge the detail type: `Object Created`. */
   readonly eventName: string

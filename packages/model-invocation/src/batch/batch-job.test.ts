@@ -98,6 +98,9 @@ test('records go out and come back by their ids, whatever their order', async ()
   expect(results[0]).toMatchObject({
     answer: { stopReason: 'end_turn', usage: { outputTokens: expect.any(Number) } },
   })
+  for (const result of results) {
+    if (result.status === 'fulfilled') expect(result.usage).toEqual(result.answer?.usage)
+  }
   expect(await awaitBatchJob(jobArn, { client })).toEqual({
     jobName,
     jobArn,
@@ -140,6 +143,7 @@ test('bodies of InvokeModel go out as they are, and outputs come back so', async
   expect(results).toHaveLength(3)
   expect(results[0]).toMatchObject({ output: { generation: 'card' } })
   expect(results[0]).toHaveProperty('answer', undefined)
+  expect(results[0]).toHaveProperty('usage.outputTokens', 1)
 })
 
 test('the same name is the same job, also when the token has been forgotten', async () => {
@@ -311,6 +315,10 @@ test('the handler calls who is concerned, and refuses events of others', async (
   await expect(handler(event('Failed', { failureMessage: 'secret' }), {})).rejects.toMatchObject({
     code: 'model_failed',
   })
+  // With a model as the documentation's own sample has it.
+  const batchModelId = 'arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-3-sonnet-20240229-v1:0'
+  const named = batchJobHandler({ completed: ({ modelId, failureReason }) => [modelId, failureReason] })
+  expect(await named(event('Completed', { batchModelId }), {})).toEqual([batchModelId, undefined])
   const failures: unknown[] = []
   const own = batchJobHandler({
     completed() {},

@@ -3,11 +3,12 @@
 import { type BedrockClient, GetModelInvocationJobCommand } from '@aws-sdk/client-bedrock'
 import type { ConverseResponse } from '@aws-sdk/client-bedrock-runtime'
 import type { S3Client } from '@aws-sdk/client-s3'
-import { ModelError, SluiceError } from '@sluice/core'
+import { ModelError, SluiceError, type Usage } from '@sluice/core'
 import { toSluiceError } from '../bedrock/errors.ts'
 import { answerOf, type BedrockAnswer } from '../bedrock/model-stream.ts'
 import type { BatchEnding } from './batch-job.ts'
 import { type JobHandlerOptions, jobHandler, optionalText, textIn } from './job-event.ts'
+import { outputUsage } from './output-usage.ts'
 import { keysUnder, linesOf, parseLine, s3Folder } from './s3.ts'
 
 /** What became of one record. */
@@ -21,6 +22,8 @@ export interface AnsweredRecord {
   readonly output: unknown
   /** Of a job of the kind Converse; of another kind undefined. */
   readonly answer: BedrockAnswer | undefined
+  /** For the price of the record, which is that of batches. Undefined where the model does not tell it. */
+  readonly usage: Usage | undefined
 }
 
 /** A record without one. */
@@ -123,7 +126,7 @@ async function outputOf(client: BedrockClient, jobIdentifier: string, signal: Ab
 function resultOf(recordId: string, { error, modelOutput }: OutputLine, isConverse: boolean): BatchResult {
   if (!error && modelOutput !== undefined && modelOutput !== null) {
     const answer = isConverse ? answerOf(modelOutput as ConverseResponse) : undefined
-    return { status: 'fulfilled', recordId, output: modelOutput, answer }
+    return { status: 'fulfilled', recordId, output: modelOutput, answer, usage: outputUsage(modelOutput) }
   }
   return { status: 'failed', recordId, error: recordError(error) }
 }
@@ -145,7 +148,9 @@ function recordError({ errorCode, errorMessage = '' }: NonNullable<OutputLine['e
 
 /**
  * A handler for the state changes of batch jobs that EventBridge tells, by a rule for the source `aws.bedrock` and the
- * detail type `Batch Inference Job State Change`.
+ * detail type `Batch Inference Job State Change`. Bedrock tells them as well as it can, and EventBridge may tell one twice.
+ *
+ * @see https://docs.aws.amazon.com/bedrock/latest/userguide/monitoring-eventbridge-how-it-works.html
  *
  * @throws InvalidEventError from the handler when the event is another one
  */

@@ -166,12 +166,18 @@ export interface InferenceEnding {
   readonly status: 'completed' | 'failed'
   /** Undefined when it failed. */
   readonly outputLocation: string | undefined
+  /** Undefined also where SageMaker does not tell it; `submitInference()` always does, if there is such a place. */
   readonly failureLocation: string | undefined
+  /** In words of SageMaker, which may quote the container. Undefined when it did not fail. */
+  readonly failureReason: string | undefined
+  /** As they were submitted. */
+  readonly customAttributes: string | undefined
 }
 
 /**
  * The inferences that an event of SNS tells of; several topics may be in one.
  *
+ * @see https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-check-predictions.html
  * @throws InvalidEventError when it is no such event
  */
 export function inferenceEndings(event: unknown): InferenceEnding[] {
@@ -189,7 +195,8 @@ export function inferenceEndings(event: unknown): InferenceEnding[] {
 interface Notification {
   readonly inferenceId?: unknown
   readonly invocationStatus?: unknown
-  readonly requestParameters?: { readonly endpointName?: unknown } | null
+  readonly failureReason?: unknown
+  readonly requestParameters?: { readonly endpointName?: unknown; readonly customAttributes?: unknown } | null
   readonly responseParameters?: {
     readonly outputLocation?: unknown
     readonly failureLocation?: unknown
@@ -203,7 +210,7 @@ function endingOf(message: unknown, index: number): InferenceEnding {
   } catch {
     // Said below; the parser quotes the message.
   }
-  const { inferenceId, invocationStatus, requestParameters, responseParameters } = told ?? {}
+  const { inferenceId, invocationStatus, failureReason, requestParameters, responseParameters } = told ?? {}
   if (typeof inferenceId !== 'string' || !/^(?:Completed|Failed)$/.test(String(invocationStatus))) {
     throw new InvalidEventError(`Records.${index} is no notification of asynchronous inference.`)
   }
@@ -214,5 +221,7 @@ function endingOf(message: unknown, index: number): InferenceEnding {
     status: invocationStatus === 'Completed' ? 'completed' : 'failed',
     outputLocation: text(responseParameters?.outputLocation),
     failureLocation: text(responseParameters?.failureLocation),
+    failureReason: text(failureReason),
+    customAttributes: text(requestParameters?.customAttributes),
   }
 }

@@ -126,10 +126,22 @@ describe('asynchronous inference', () => {
     const event = (message: unknown) => ({
       Records: [{ Sns: { Message: typeof message === 'string' ? message : JSON.stringify(message) } }],
     })
+    // As SageMaker tells it.
     const told = {
+      awsRegion: 'us-east-1',
+      eventTime: '2022-01-25T22:46:00.608Z',
+      receivedTime: '2022-01-25T22:46:00.455Z',
+      requestParameters: {
+        contentType: 'text/csv',
+        endpointName: 'later',
+        inputLocation: 's3://tasks/a.csv',
+        customAttributes: 'ticket=7',
+      },
+      responseParameters: { contentType: 'text/csv; charset=utf-8', outputLocation: 's3://tasks/a.out' },
       inferenceId: 'a',
-      requestParameters: { endpointName: 'later' },
-      responseParameters: { outputLocation: 's3://tasks/a.out' },
+      eventVersion: '1.0',
+      eventSource: 'aws:sagemaker',
+      eventName: 'InferenceResult',
     }
     expect(inferenceEndings(event({ ...told, invocationStatus: 'Completed' }))).toEqual([
       {
@@ -138,20 +150,34 @@ describe('asynchronous inference', () => {
         status: 'completed',
         outputLocation: 's3://tasks/a.out',
         failureLocation: undefined,
+        failureReason: undefined,
+        customAttributes: 'ticket=7',
       },
     ])
-    expect(
-      inferenceEndings(
-        event({ inferenceId: 'a', invocationStatus: 'Failed', responseParameters: { failureLocation: 'f' } }),
-      ),
-    ).toEqual([
+    const { responseParameters, ...request } = told
+    const failed = {
+      ...request,
+      invocationStatus: 'Failed',
+      failureReason: 'ClientError: Received server error',
+    }
+    expect(inferenceEndings(event(failed))).toEqual([
       {
         inferenceId: 'a',
-        endpointName: '',
+        endpointName: 'later',
         status: 'failed',
         outputLocation: undefined,
-        failureLocation: 'f',
+        failureLocation: undefined,
+        failureReason: 'ClientError: Received server error',
+        customAttributes: 'ticket=7',
       },
+    ])
+    const bare = {
+      inferenceId: 'a',
+      invocationStatus: 'Failed',
+      responseParameters: { failureLocation: 'f' },
+    }
+    expect(inferenceEndings(event(bare))).toMatchObject([
+      { endpointName: '', failureLocation: 'f', failureReason: undefined, customAttributes: undefined },
     ])
     for (const odd of [
       null,

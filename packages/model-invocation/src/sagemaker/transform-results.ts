@@ -40,7 +40,9 @@ export async function* readTransformJob<Value = unknown>(
 
 /**
  * A handler for the state changes of transform jobs that EventBridge tells, by a rule for the source `aws.sagemaker` and
- * the detail type `SageMaker Transform Job State Change`.
+ * the detail type `SageMaker Transform Job State Change`. SageMaker may tell one change several times.
+ *
+ * @see https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html
  *
  * @throws InvalidEventError from the handler when the event is another one
  *
