@@ -51,7 +51,10 @@ test('batch-cost.ts: a job costs half of what its records would have cost one by
     .flatMap((line) => JSON.parse(line).modelOutput?.usage ?? [])
     .map(({ inputTokens, outputTokens }) => (inputTokens * nova.input + outputTokens * nova.output) / 2e6)
   expect(usd).toHaveLength(3)
-  expect(Number(metered.usd)).toBeCloseTo(usd[0] + usd[1] + usd[2], 12)
+  expect(Number(metered.usd)).toBeCloseTo(
+    usd.reduce((sum, each) => sum + each, 0),
+    12,
+  )
   expect(Number(metered.usd)).toBeGreaterThan(0)
   // A model without a price is told, and is not free.
   expect(await handler(ended('own.model-v1:0'), {})).toMatchObject({ answered: 3, unpriced: 3, usd: '0' })

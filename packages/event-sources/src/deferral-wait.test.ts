@@ -5,7 +5,7 @@ import { type DeferralWait, deferralWaitMs } from './deferral-wait.ts'
 const hours = 3_600_000
 const deferred = fc.record({
   retryAfterMs: fc.option(fc.oneof(fc.nat(120_000), fc.nat(48 * hours)), { nil: undefined }),
-  receiveCount: fc.integer({ min: 1, max: 200 }),
+  receives: fc.integer({ min: 1, max: 200 }),
   backoffMs: fc.oneof(fc.nat(60_000), fc.nat(24 * hours)),
   random: fc.double({ min: 0, max: 1, noNaN: true }),
 })
@@ -24,7 +24,7 @@ test('never before its hint, and never for as long as SQS refuses, or Lambda has
 test('who was received more often in vain waits no less', () => {
   fc.assert(
     fc.property(deferred, fc.nat(20), (wait, more) => {
-      const later = deferralWaitMs({ ...wait, receiveCount: wait.receiveCount + more })
+      const later = deferralWaitMs({ ...wait, receives: wait.receives + more })
       expect(later).toBeGreaterThanOrEqual(deferralWaitMs(wait))
     }),
   )
@@ -32,9 +32,9 @@ test('who was received more often in vain waits no less', () => {
 
 test('whatever the hint, messages that are given it do not come in the same few seconds', () => {
   fc.assert(
-    fc.property(fc.nat(48 * hours), fc.integer({ min: 1, max: 30 }), (retryAfterMs, receiveCount) => {
+    fc.property(fc.nat(48 * hours), fc.integer({ min: 1, max: 30 }), (retryAfterMs, receives) => {
       const comesIn = (random: number) =>
-        deferralWaitMs({ retryAfterMs, receiveCount, backoffMs: 10_000, random })
+        deferralWaitMs({ retryAfterMs, receives, backoffMs: 10_000, random })
       expect(comesIn(1) - comesIn(0)).toBeGreaterThanOrEqual(10_000)
       expect(comesIn(0.5)).toBeCloseTo((comesIn(0) + comesIn(1)) / 2, 3)
     }),
@@ -69,7 +69,7 @@ function emptied(rule: Rule): { receives: number; mostReceives: number; meanSeco
       } else {
         const wait = {
           retryAfterMs: 300,
-          receiveCount: message.receives,
+          receives: message.receives,
           backoffMs: 10_000,
           random: random(),
         }

@@ -3,8 +3,8 @@
 export interface DeferralWait {
   /** What the error of the message says; undefined where it says nothing. */
   readonly retryAfterMs: number | undefined
-  /** How often the message was received, this time included. */
-  readonly receiveCount: number
+  /** How often the message was received, also those of which it is a copy; this time included. */
+  readonly receives: number
   readonly backoffMs: number
   /** From 0 to 1. */
   readonly random: number
@@ -20,8 +20,8 @@ const longestSpreadMs = 3_600_000
  * `backoffMs`, and over twice as much each time that a message was received in vain, since then there are more of them
  * than had room.
  */
-export function deferralWaitMs({ retryAfterMs, receiveCount, backoffMs, random }: DeferralWait): number {
-  const doubledMs = backoffMs * 2 ** Math.min(receiveCount - 1, 10)
+export function deferralWaitMs({ retryAfterMs, receives, backoffMs, random }: DeferralWait): number {
+  const doubledMs = backoffMs * 2 ** Math.min(receives - 1, 10)
   const leastMs = Math.min(longestMs, retryAfterMs ?? doubledMs)
   const spreadMs = Math.max(leastMs / 4, retryAfterMs === undefined ? 0 : doubledMs)
   return leastMs + random * Math.min(longestSpreadMs, spreadMs)

@@ -197,6 +197,7 @@ test('or it is sent again: a copy with its attributes, of which the age goes on'
     kind: { dataType: 'String', stringValue: 'letter', stringListValues: [] },
     bytes: { dataType: 'Binary', binaryValue: 'aGk=' },
     SluiceFirstSentMs: { dataType: 'Number', stringValue: String(Date.now() - 3_600_000) },
+    SluiceReceives: { dataType: 'Number', stringValue: '6' },
   })
   const { told, failures } = await handle(options, event, () => {
     throw no('unavailable', 2_000_000)
@@ -218,6 +219,7 @@ test('or it is sent again: a copy with its attributes, of which the age goes on'
               kind: { DataType: 'String', StringValue: 'letter' },
               bytes: { DataType: 'Binary', BinaryValue: 'aGk=' },
               SluiceFirstSentMs: { DataType: 'Number', StringValue: expect.stringMatching(/^\d{13}$/) },
+              SluiceReceives: { DataType: 'Number', StringValue: '9' },
             },
             MessageSystemAttributes: { AWSTraceHeader: { DataType: 'String', StringValue: 'Root=1' } },
           },
@@ -225,6 +227,17 @@ test('or it is sent again: a copy with its attributes, of which the age goes on'
       },
     },
   ])
+
+  // It goes on being spread where it left off.
+  asked.length = 0
+  const copy = eventOf(['a'], { count: 1 })
+  Object.assign(copy.Records[0]?.messageAttributes ?? {}, {
+    SluiceReceives: { dataType: 'Number', stringValue: '3' },
+  })
+  await handle({ ...options, random: () => 1 }, copy, () => {
+    throw no('quota_exceeded', 1_000)
+  })
+  expect(asked[0]?.body.Entries?.[0]?.VisibilityTimeout).toBe(81)
 
   // Of those that would wait for longer not all come at once.
   asked.length = 0

@@ -3,7 +3,7 @@
 import { type FinishContext, outcomesById, type RecordOutcome, type UnfulfilledRecord } from '@sluice/core'
 import { deferralWaitMs } from './deferral-wait.ts'
 import type { SqsMessage } from './parse/sqs-event.ts'
-import { firstSentMs, type SqsClient, sqsQueue } from './sqs-queue.ts'
+import { firstSentMs, receivesOf, type SqsClient, sqsQueue } from './sqs-queue.ts'
 
 export interface SqsDeferralOptions {
   /**
@@ -90,11 +90,11 @@ export function sqsDeferral(
     function planOf(message: SqsMessage, outcome: UnfulfilledRecord): Plan {
       if (outcome.status === 'failed') return { message, outcome, action: 'none', waitMs: 0 }
       const { retryAfterMs } = outcome
-      const { receiveCount } = message
       const among = random()
-      const waitMs = deferralWaitMs({ retryAfterMs, receiveCount, backoffMs, random: among })
+      const receives = receivesOf(message)
+      const waitMs = deferralWaitMs({ retryAfterMs, receives, backoffMs, random: among })
       const plan = { message, outcome, waitMs }
-      if (receiveCount < limit - 2) return { ...plan, action: 'wait' }
+      if (message.receiveCount < limit - 2) return { ...plan, action: 'wait' }
       if (atReceiveLimit === 'fail' || message.group !== undefined) return { ...plan, action: 'fail' }
       // Those that would wait for longer must not all come in the same second either.
       return { ...plan, action: 'send', waitMs: Math.min(waitMs, longestDelayMs * (1 - among / 4)) }
