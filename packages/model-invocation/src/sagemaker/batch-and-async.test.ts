@@ -335,6 +335,18 @@ describe('Batch Transform', () => {
     await expect(handler({ ...event, detail: without }, {})).rejects.toMatchObject({
       name: 'InvalidEventError',
     })
+    // Where there are no results, nobody misses their place.
+    const told = transformJobHandler({ completed: () => 'completed', failed: (job) => job })
+    const withStatus = (TransformJobStatus: string) => ({
+      ...event,
+      detail: { ...without, TransformJobStatus, FailureReason: 'why' },
+    })
+    expect(await told(withStatus('InProgress'), {})).toBeUndefined()
+    expect(await told(withStatus('Failed'), {})).toMatchObject({
+      status: 'Failed',
+      output: '',
+      failureReason: 'why',
+    })
   })
 })
 

@@ -174,7 +174,7 @@ export interface TransformEnding {
   readonly jobName: string
   readonly status: string
   readonly modelName: string
-  /** Where the input came from, and where the results are, as `s3://` URIs. */
+  /** Where the input came from, and where the results are, as `s3://` URIs; empty where the event does not tell. */
   readonly input: string
   readonly output: string
   /** Undefined when it did not fail. */

@@ -79,12 +79,16 @@ interface Places {
 
 function endingOf(detail: Record<string, unknown>): TransformEnding {
   const { TransformInput, TransformOutput } = detail as Places
+  const status = textIn(detail, 'TransformJobStatus')
+  const output = (TransformOutput ?? {}) as Record<string, unknown>
   return {
     jobName: textIn(detail, 'TransformJobName'),
-    status: textIn(detail, 'TransformJobStatus'),
+    status,
     modelName: optionalText(detail, 'ModelName') ?? '',
     input: TransformInput?.DataSource?.S3DataSource?.S3Uri ?? '',
-    output: textIn((TransformOutput ?? {}) as Record<string, unknown>, 'S3OutputPath'),
+    // Nobody asks for the place of results that are not there.
+    output:
+      status === 'Completed' ? textIn(output, 'S3OutputPath') : (optionalText(output, 'S3OutputPath') ?? ''),
     failureReason: optionalText(detail, 'FailureReason'),
   }
 }
