@@ -1,7 +1,7 @@
 /** The way of one attempt: hold, wait, extend while it lives, settle. */
 
 import { randomUUID } from 'node:crypto'
-import { type AttemptContext, abortError, sleep } from '@sluice/core'
+import { type AttemptContext, abortError } from '@sluice/core'
 import type { QuotaAnswer, QuotaTake } from '@sluice/store'
 import type { Demand } from './demand.ts'
 import type { Gate, Keeper } from './gate.ts'
@@ -88,6 +88,25 @@ export async function admit(
     return taken.answer
   }
 
+  /** Whether it was let in before the time was over. */
+  function sleepUntil(admitted: Promise<void> | undefined, delayMs: number): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const end = (how: () => void) => () => {
+        cancel()
+        signal.removeEventListener('abort', onAbort)
+        how()
+      }
+      const cancel = clock.after(
+        delayMs,
+        end(() => resolve(false)),
+      )
+      const onAbort = end(() => reject(abortError(signal)))
+      if (signal.aborted) onAbort()
+      else signal.addEventListener('abort', onAbort, { once: true })
+      void admitted?.then(end(() => resolve(true)))
+    })
+  }
+
   /** A holder that waits or runs for longer than its lease says so in time. */
   function extendLater(): void {
     stopExtending = clock.after(Math.max(0, expiresAtMs - extendBeforeMs - clock.now()), () => {
@@ -124,13 +143,14 @@ export async function admit(
   let answer = await ask(maxWaitMs)
   try {
     for (let asks = 1; answer.state === 'waiting'; asks++) {
-      const { askInMs, startInMs = Infinity } = answer
+      const { askInMs, startInMs = Infinity, admitted } = answer
       if (asks === 1 && booked) extendLater()
       const slotAtMs = clock.now() + startInMs
       // Asking costs: the second time a little late, and who holds a place need not ask again, because its turn comes.
       const laterMs = asks === 1 ? askInMs : booked ? startInMs : 1.25 * askInMs + 50
-      await sleep(clock, Math.max(1, Math.min(laterMs, startInMs, booked ? Infinity : leftMs())), signal)
-      if (clock.now() >= slotAtMs) return done(undefined, asks > fewAsks)
+      const delayMs = Math.max(1, Math.min(laterMs, startInMs, booked ? Infinity : leftMs()))
+      const woken = await sleepUntil(admitted, delayMs)
+      if (woken || clock.now() >= slotAtMs) return done(undefined, asks > fewAsks)
       answer = await ask(leftMs())
       if (answer.state === 'refused') return done(answer, true)
     }

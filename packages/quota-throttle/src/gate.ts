@@ -205,13 +205,11 @@ export function openGate(options: GateOptions): Gate {
       return store ? view?.tokens : own.room(ownLimits(), clock.now())
     },
     async take(take) {
-      const taken = answers()
-        ? await new Promise<Taken>((resolve) => batch().takes.push({ take, resolve, again: false }))
-        : alone(take)
-      if (taken.answer.state === 'admitted') recent.add(clock.now(), take.expectedTokens)
-      return taken
+      if (!answers()) return alone(take)
+      return new Promise<Taken>((resolve) => batch().takes.push({ take, resolve, again: false }))
     },
     async settle(settlement, keeper) {
+      recent.add(clock.now(), settlement.usedTokens)
       if (keeper === 'own') own.settle(settlement, ownLimits(), clock.now())
       // What cannot be settled comes back when the hold expires.
       if (keeper !== 'store' || !answers()) return

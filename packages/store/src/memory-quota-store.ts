@@ -3,6 +3,7 @@
 import { updateQuotaLedger } from './quota-ledger.ts'
 import { type QuotaLedger, quotaLedger } from './quota-ledger-state.ts'
 import type { QuotaStore } from './quota-store.ts'
+import { quotaWaiters } from './quota-waiters.ts'
 
 export interface MemoryQuotaStoreOptions {
   /** Ledgers that are kept; the one that was not used for the longest time is forgotten first. */
@@ -50,14 +51,16 @@ export function memoryQuotaStore({
   }
   /** The one that was used last is last. */
   const ledgers = new Map<string, QuotaLedger>()
+  const waiters = quotaWaiters()
   return {
-    async update(key, change, signal) {
-      signal?.throwIfAborted()
-      const ledger = ledgers.get(key) ?? quotaLedger()
-      ledgers.delete(key)
-      ledgers.set(key, ledger)
-      if (ledgers.size > maxKeys) ledgers.delete(ledgers.keys().next().value as string)
-      return updateQuotaLedger(ledger, change, now())
-    },
+    update: (key, change, signal) =>
+      waiters.during(change, async () => {
+        signal?.throwIfAborted()
+        const ledger = ledgers.get(key) ?? quotaLedger()
+        ledgers.delete(key)
+        ledgers.set(key, ledger)
+        if (ledgers.size > maxKeys) ledgers.delete(ledgers.keys().next().value as string)
+        return updateQuotaLedger(ledger, change, now(), waiters.wake)
+      }),
   }
 }

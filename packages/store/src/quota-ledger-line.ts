@@ -8,6 +8,8 @@ import {
   fits,
   forget,
   grant,
+  hold,
+  isBusy,
   type QuotaLedger,
   type QuotaRecord,
   unitsPerToken,
@@ -18,6 +20,8 @@ import type { QuotaAnswer, QuotaLimits, QuotaTake } from './quota-store.ts'
 export const graceMs = 2_000
 /** Who asks again does so after this part of what it has waited already, or later. */
 const reaskDivisor = 8
+/** Who is told when it is let in asks only if it was not, so much later than it was to be expected. */
+const unheardMs = 500
 /** Who comes when so many wait is refused. */
 const mostWaiting = 10_000
 /** So many idle lines are remembered, those that were served most. */
@@ -80,8 +84,13 @@ function isBefore(one: readonly [string, number], other: readonly [string, numbe
   return one[1] < other[1] || (one[1] === other[1] && one[0] < other[0])
 }
 
-/** Gives holds to those at the head, as far as the room goes. They learn it when they ask again. */
-export function admitInOrder(ledger: QuotaLedger, limits: QuotaLimits): void {
+/** Gives holds to those at the head, as far as the room goes. They are woken, or learn it when they ask again. */
+export function admitInOrder(
+  ledger: QuotaLedger,
+  limits: QuotaLimits,
+  nowMs: number,
+  wake?: (id: string) => void,
+): void {
   for (;;) {
     const [name, line] = firstLine(ledger) ?? []
     if (name === undefined || !line) return
@@ -95,8 +104,13 @@ export function admitInOrder(ledger: QuotaLedger, limits: QuotaLimits): void {
       raiseFloor(ledger, line.service, cost, ledger.lines.size)
       line.service += cost
       charge(ledger, record.tokens, 1)
-      grant(ledger, 1, record.tokens)
-      record.state = 'granted'
+      if (record.wokenUntilMs === undefined) {
+        grant(ledger, 1, record.tokens)
+        record.state = 'granted'
+      } else {
+        hold(ledger, id, record, Math.max(record.wokenUntilMs, nowMs + graceMs), nowMs)
+        wake?.(id)
+      }
     }
     leaveLine(ledger, id, record)
   }
@@ -127,7 +141,13 @@ function rest(ledger: QuotaLedger, name: string, service: number): void {
   idle.delete(least)
 }
 
-function joinLine(ledger: QuotaLedger, limits: QuotaLimits, take: QuotaTake, nowMs: number): void {
+function joinLine(
+  ledger: QuotaLedger,
+  limits: QuotaLimits,
+  take: QuotaTake,
+  nowMs: number,
+  wakes: boolean,
+): void {
   const name = lineOf(take)
   const { id, tokens, expectedTokens } = take
   const price = priceOf(take)
@@ -144,7 +164,9 @@ function joinLine(ledger: QuotaLedger, limits: QuotaLimits, take: QuotaTake, now
   line.cost += costOf({ expectedTokens, price })
   ledger.waiting += 1
   ledger.waitingTokens += tokens
-  ledger.records.set(id, { state: 'waiting', tokens, expectedTokens, heldAtMs: nowMs, line: name, price })
+  const wokenUntilMs = wakes ? take.expiresAtMs : undefined
+  const place = { heldAtMs: nowMs, line: name, price, wokenUntilMs }
+  ledger.records.set(id, { state: 'waiting', tokens, expectedTokens, ...place })
 }
 
 export function leaveLine(ledger: QuotaLedger, id: string, record: QuotaRecord): void {
@@ -166,6 +188,7 @@ export function answerWhileWaiting(
   limits: QuotaLimits,
   take: QuotaTake,
   nowMs: number,
+  wakes: boolean,
 ): QuotaAnswer {
   const { id, maxWaitMs } = take
   const record = ledger.records.get(id)
@@ -181,9 +204,15 @@ export function answerWhileWaiting(
     return { id, state: 'refused', limit, waitMs, overBy }
   }
   // However wrong all estimates are, it asks a few times at most.
-  const laterMs = known ? Math.floor((nowMs - known.heldAtMs) / reaskDivisor) : 0
-  const askInMs = Math.min(Math.max(waitMs, laterMs), Math.ceil(maxWaitMs))
-  if (!known) joinLine(ledger, limits, take, nowMs)
+  const waitedMs = known ? nowMs - known.heldAtMs : 0
+  const askInMs = Math.min(
+    Math.ceil(maxWaitMs),
+    wakes && isBusy(ledger)
+      ? 2 * waitMs + Math.floor(waitedMs / 2) + unheardMs
+      : Math.max(waitMs, Math.floor(waitedMs / reaskDivisor)),
+  )
+  if (!known) joinLine(ledger, limits, take, nowMs, wakes)
+  else if (wakes) known.wokenUntilMs = take.expiresAtMs
   ledger.due.set(id, nowMs + askInMs + graceMs)
   return { id, state: 'waiting', askInMs }
 }

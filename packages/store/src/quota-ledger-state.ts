@@ -12,6 +12,14 @@ import {
 
 /** The balance of a bucket counts in these, so that a millisecond of refill is an integer: `perMinute` of them. */
 export const unitsPerToken = 60_000
+/** The time between operations counts in parts of a millisecond. */
+const gapParts = 16
+/** What a ledger takes for the time between operations at first. */
+const firstGapMs = 1_000
+/** A longer pause says no more. */
+const longestGapMs = 10_000
+/** Where operations follow each other so quickly, those who wait are let in soon after there is room. */
+const busyGapMs = 100
 /** A clock that is further behind than this was set back; less is skew, and no reason to refill a span twice. */
 const clockSetBackMs = 60_000
 
@@ -27,6 +35,8 @@ export interface QuotaRecord {
   readonly line: string | undefined
   /** What one of its tokens counts in that line. */
   readonly price: number
+  /** Of those in line who are told when they are let in: when their holds expire. */
+  wokenUntilMs?: number | undefined
 }
 
 export interface QuotaLedger {
@@ -52,6 +62,8 @@ export interface QuotaLedger {
   refundTokens: number
   /** How long a hold is held, on average. */
   holdMs: number
+  /** The time between operations, on average, in sixteenths of a millisecond. */
+  gap: number
   belief: QuotaBelief
   mode: QuotaMode | undefined
 }
@@ -72,6 +84,7 @@ export function quotaLedger(): QuotaLedger {
     grantedTokens: 0,
     refundTokens: 0,
     holdMs: 0,
+    gap: firstGapMs * gapParts,
     belief: noBelief,
     mode: undefined,
   }
@@ -82,7 +95,13 @@ export function refill(ledger: QuotaLedger, limits: QuotaLimits, nowMs: number):
   if (ledger.atMs - nowMs > clockSetBackMs) ledger.atMs = nowMs
   const elapsedMs = Math.max(0, nowMs - ledger.atMs)
   ledger.atMs += elapsedMs
+  ledger.gap += Math.floor((Math.min(elapsedMs, longestGapMs) * gapParts - ledger.gap) / gapParts)
   fill(ledger, limits, elapsedMs)
+}
+
+/** Whether somebody lets those in who wait, even if they do not ask. */
+export function isBusy({ gap }: QuotaLedger): boolean {
+  return gap <= busyGapMs * gapParts
 }
 
 /** With no time at all, only takes away what came back and does not fit. */
@@ -119,6 +138,20 @@ export function charge(ledger: QuotaLedger, tokens: number, requests: number): v
 export function forget(ledger: QuotaLedger, id: string): void {
   ledger.records.delete(id)
   ledger.due.delete(id)
+}
+
+/** Held from now on: it will be sent. */
+export function hold(
+  ledger: QuotaLedger,
+  id: string,
+  record: QuotaRecord,
+  expiresAtMs: number,
+  nowMs: number,
+): void {
+  record.state = 'held'
+  record.heldAtMs = nowMs
+  ledger.refundTokens += record.tokens - record.expectedTokens
+  ledger.due.set(id, expiresAtMs)
 }
 
 /** Between leaving the line and asking again. */

@@ -161,6 +161,8 @@ describe('who comes next', () => {
     const settlements = [
       { ...settled, id: 'a1', usedTokens: 400 },
       { ...settled, id: 'b1', usedTokens: 0 },
+      // Nobody else is let in: it owes more than they gave back.
+      { ...settled, id: 'full', tokens: 1_000, usedTokens: 2_000 },
     ]
     updateQuotaLedger(ledger, { limits, settlements }, startMs + 800)
     const service = (tenant: string) => ledger.lines.get(`1:${tenant}:interactive`)?.service ?? Number.NaN

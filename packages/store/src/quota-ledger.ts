@@ -19,6 +19,7 @@ import {
   fits,
   forget,
   grant,
+  hold,
   type QuotaLedger,
   type QuotaRecord,
   refill,
@@ -32,8 +33,16 @@ const lostForMs = 900_000
 /** So many expire in one operation, the others in the next ones. */
 const expiriesAtOnce = 256
 
-/** Makes the change at `nowMs`, in milliseconds since the epoch. Time may stand still or step back. */
-export function updateQuotaLedger(ledger: QuotaLedger, change: QuotaChange, nowMs: number): QuotaUpdate {
+/**
+ * Makes the change at `nowMs`, in milliseconds since the epoch. Time may stand still or step back. With `wake`, those who
+ * join a line are told when they leave it.
+ */
+export function updateQuotaLedger(
+  ledger: QuotaLedger,
+  change: QuotaChange,
+  nowMs: number,
+  wake?: (id: string) => void,
+): QuotaUpdate {
   const { limits, settlements = [], extensions = [], takes = [], belief, mode } = change
   refill(ledger, limits, nowMs)
   for (const { id, usedTokens, sent } of settlements) settle(ledger, id, usedTokens, sent, nowMs)
@@ -42,7 +51,8 @@ export function updateQuotaLedger(ledger: QuotaLedger, change: QuotaChange, nowM
   ledger.mode = mode ?? ledger.mode
   for (const id of ledger.due.take(nowMs, expiriesAtOnce)) expire(ledger, id, nowMs)
   fill(ledger, limits, 0)
-  const answers = takes.map((take) => answer(ledger, limits, take, nowMs))
+  admitInOrder(ledger, limits, nowMs, wake)
+  const answers = takes.map((take) => answer(ledger, limits, take, nowMs, wake))
   return {
     answers,
     view: {
@@ -117,10 +127,16 @@ function expire(ledger: QuotaLedger, id: string, nowMs: number): void {
   }
 }
 
-function answer(ledger: QuotaLedger, limits: QuotaLimits, take: QuotaTake, nowMs: number): QuotaAnswer {
+function answer(
+  ledger: QuotaLedger,
+  limits: QuotaLimits,
+  take: QuotaTake,
+  nowMs: number,
+  wake: ((id: string) => void) | undefined,
+): QuotaAnswer {
   const { id, tokens, force = false } = take
   const state = () => ledger.records.get(id)?.state
-  if (state() === 'held') return { id, state: 'admitted' }
+  if (state() === 'held') return answerHeld(ledger, take)
   const burst = limits.tokens?.burst ?? Number.POSITIVE_INFINITY
   const never = tokens > burst ? 'tokens' : (limits.requests?.burst ?? 1) < 1 ? 'requests' : undefined
   if (never && !force && state() !== 'granted') {
@@ -128,23 +144,27 @@ function answer(ledger: QuotaLedger, limits: QuotaLimits, take: QuotaTake, nowMs
     const overBy = never === 'tokens' ? tokens - burst : 1
     return { id, state: 'refused', limit: never, waitMs: Number.POSITIVE_INFINITY, overBy }
   }
-  if (!force) admitInOrder(ledger, limits)
+  if (!force) admitInOrder(ledger, limits, nowMs, wake)
   else if (state() === 'waiting') settle(ledger, id, 0, false, nowMs)
+  if (state() === 'held') return answerHeld(ledger, take)
   let record = ledger.records.get(id)
   if (record?.state !== 'granted') {
     const newcomer = record?.state !== 'waiting'
     const now = force || (newcomer && fits(ledger, limits, tokens) && isNext(ledger, limits, take))
-    if (!now) return answerWhileWaiting(ledger, limits, take, nowMs)
+    if (!now) return answerWhileWaiting(ledger, limits, take, nowMs, wake !== undefined)
     record = heldAtOnce(ledger, limits, take)
   } else {
     const waitMs = force ? 0 : debtMs(ledger, limits, record)
     if (waitMs > 0) return answerInDebt(ledger, take, waitMs, nowMs)
     grant(ledger, -1, -record.tokens)
   }
-  record.state = 'held'
-  record.heldAtMs = nowMs
-  ledger.refundTokens += record.tokens - record.expectedTokens
-  ledger.due.set(id, take.expiresAtMs)
+  hold(ledger, id, record, take.expiresAtMs, nowMs)
+  return { id, state: 'admitted' }
+}
+
+/** It was let in while it asked, or its first answer was lost: from now on it goes by this time. */
+function answerHeld(ledger: QuotaLedger, { id, expiresAtMs }: QuotaTake): QuotaAnswer {
+  ledger.due.set(id, expiresAtMs)
   return { id, state: 'admitted' }
 }
 

@@ -93,13 +93,15 @@ export type QuotaAnswer =
   | { readonly id: string; readonly state: 'admitted' }
   /**
    * In line. Ask again after `askInMs`, with the ticket; where there is a `startInMs`, it is held already and may be
-   * sent after that time without asking again.
+   * sent after that time without asking again. `admitted` resolves when it is held: then it is sent without asking
+   * again, too. It may never resolve, so ask after `askInMs` in any case.
    */
   | {
       readonly id: string
       readonly state: 'waiting'
       readonly askInMs: number
       readonly startInMs?: number
+      readonly admitted?: Promise<void>
       readonly ticket?: string
     }
   /** Not held, not in line: it would not have started within `maxWaitMs`, or takes more than there ever is. */

@@ -6,10 +6,11 @@ import { createClient } from '@redis/client'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { Redis as Valkey } from 'iovalkey'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { changes, limits, takeOf } from './fixtures/quota-changes.ts'
 import { hasRedis, type RedisServer, startRedis } from './fixtures/redis-server.ts'
-import { memoryQuotaStore } from './memory-quota-store.ts'
+import { updateQuotaLedger } from './quota-ledger.ts'
+import { quotaLedger } from './quota-ledger-state.ts'
 import { redisQuotaStore } from './redis.ts'
 import { quotaStoreConformance } from './testing.ts'
 
@@ -21,7 +22,9 @@ describe.runIf(hasRedis)('on a Redis server', () => {
     server = await startRedis()
     ioredis = new Redis(server.url)
   }, 30_000)
+  const subscribers: Redis[] = []
   afterAll(async () => {
+    for (const subscriber of subscribers) subscriber.disconnect()
     ioredis.disconnect()
     await server.close()
   })
@@ -67,31 +70,132 @@ describe.runIf(hasRedis)('on a Redis server', () => {
     return { client, close: () => client.disconnect() }
   }
 
-  test('the script and the ledger in memory answer the same, whatever comes', async () => {
-    let time = 0
-    const now = () => time
-    let run = 0
-    await fc.assert(
-      fc.asyncProperty(changes, async (steps) => {
-        time = 1_700_000_000_000
-        const key = `same-${run++}`
-        const memory = memoryQuotaStore({ now })
-        const redis = redisQuotaStore({ client: ioredis, now, timeoutMs: 10_000 })
-        for (const { elapsedMs, change } of steps) {
-          time += elapsedMs
-          const made = change(time)
-          expect(await redis.update(key, made)).toEqual(await memory.update(key, made))
-        }
-      }),
-      { numRuns: 150 },
+  test.for(['ask again', 'are woken'] as const)(
+    'the script and the ledger in memory answer the same, whatever comes, where those who wait %s',
+    { timeout: 60_000 },
+    async (way) => {
+      let time = 0
+      let run = 0
+      const woken: string[] = []
+      const wake = way === 'are woken' ? (id: string) => woken.push(id) : undefined
+      const store = wake
+        ? await listening('same:', () => time)
+        : redisQuotaStore({ client: ioredis, prefix: 'same:', now: () => time, timeoutMs: 10_000 })
+      await fc.assert(
+        fc.asyncProperty(changes, async (steps) => {
+          time = 1_700_000_000_000
+          const key = `${way}-${run++}`
+          const ledger = quotaLedger()
+          for (const { elapsedMs, change } of steps) {
+            time += elapsedMs
+            const made = change(time)
+            const { answers, ...rest } = await store.update(key, made)
+            const alike = answers.map((answer) => ({ ...answer, admitted: undefined }))
+            expect({ answers: alike, ...rest }).toEqual(updateQuotaLedger(ledger, made, time, wake))
+          }
+        }),
+        { numRuns: 150 },
+      )
+      expect(woken.length > 0).toBe(way === 'are woken')
+    },
+  )
+
+  /** A store that hears whose turn it is, because somebody has waited already. */
+  async function listening(prefix: string, now: () => number, subscriber = ioredis.duplicate()) {
+    const store = redisQuotaStore({ client: ioredis, subscriber, prefix, now, timeoutMs: 10_000 })
+    const takes = ['holds', 'waits'].map((id) => takeOf({ id, tokens: 600, maxWaitMs: 60_000 }))
+    const { operations } = await store.update('first', { limits, takes })
+    expect(operations).toBe(2)
+    await vi.waitFor(async () => expect(await ioredis.pubsub('CHANNELS', `${prefix}turn:*`)).toHaveLength(1))
+    subscribers.push(subscriber)
+    return store
+  }
+
+  test.for(['node-redis', 'ioredis', 'iovalkey'] as const)(
+    'who waits is told through %s when it is its turn, and holds it then',
+    async (name) => {
+      const subscriber = await clientOf(name)
+      const store = await listening(`turn-${name}:`, () => nowMs, subscriber.client as unknown as Redis)
+      const other = redisQuotaStore({ client: ioredis, prefix: `turn-${name}:`, now: () => nowMs })
+      const [first, second] = ['first', 'second'].map((id) => takeOf({ id, tokens: 800, maxWaitMs: 60_000 }))
+      if (!first || !second) throw new Error('two takes')
+      await store.update('key', { limits, takes: [first] })
+      const { answers, operations } = await store.update('key', { limits, takes: [second] })
+      expect(operations).toBe(1)
+      const [answer] = answers
+      if (answer?.state !== 'waiting') throw new Error(`it is ${answer?.state}`)
+      await other.update('key', { limits, settlements: [{ ...first, usedTokens: 0, sent: true }] })
+      await answer.admitted
+      // It is held: somebody else gets only what is left.
+      const left = await other.update('key', { limits, takes: [takeOf({ id: 'third', tokens: 300 })] })
+      expect(left.answers[0]?.state).toBe('refused')
+      await store.update('key', { limits, settlements: [{ ...second, usedTokens: 0, sent: false }] })
+      expect((await other.update('key', { limits })).view).toMatchObject({ tokens: 1_000, waitingTokens: 0 })
+      subscriber.close()
+    },
+  )
+
+  test('who was told its turn and died gives back what it held, when its time is over', async () => {
+    let time = nowMs
+    const store = await listening('died:', () => time)
+    const takes = [800, 900].map((tokens) =>
+      takeOf({ id: `${tokens}`, tokens, maxWaitMs: 60_000, expiresAtMs: time + 30_000 }),
     )
-  }, 60_000)
+    const { answers } = await store.update('key', { limits, takes })
+    if (answers[1]?.state !== 'waiting') throw new Error(`it is ${answers[1]?.state}`)
+    const settlements = takes.slice(0, 1).map((take) => ({ ...take, usedTokens: 0, sent: true }))
+    await store.update('key', { limits, settlements })
+    await answers[1].admitted
+    time += 29_999
+    expect((await store.update('key', { limits })).view.tokens).toBe(1_000)
+    // Half of it was expected to be used: that much is gone, the rest is there again, and no more than fits.
+    await store.update('key', {
+      limits,
+      takes: [takeOf({ id: 'all', tokens: 1_000, expiresAtMs: time + 60_000 })],
+    })
+    time += 1
+    expect((await store.update('key', { limits })).view.tokens).toBe(451)
+  })
+
+  test('without leave to publish, and with a subscriber that fails, those who wait ask again', async () => {
+    await ioredis.call('ACL', 'SETUSER', 'mute', 'on', 'nopass', '~*', '+@all', 'resetchannels')
+    const mute = new Redis(server.url, { username: 'mute', password: 'x' })
+    let asked = 0
+    const failing = {
+      on() {},
+      async subscribe() {
+        asked++
+        throw new Error('no')
+      },
+    }
+    let time = nowMs
+    const hearing = ioredis.duplicate()
+    for (const [key, subscriber] of Object.entries({ hearing, failing })) {
+      const store = redisQuotaStore({ client: mute, subscriber, prefix: 'mute:', now: () => time })
+      const takes = ['a', 'b'].map((id) =>
+        takeOf({ id, tokens: 800, expectedTokens: 800, maxWaitMs: 60_000, expiresAtMs: time + 600_000 }),
+      )
+      for (const id of ['c', 'd', 'e']) {
+        const more = { ...takeOf({ id, tokens: 800 }), maxWaitMs: 60_000 }
+        await store.update(`${key}-warm`, { limits, takes: [more] })
+      }
+      if (subscriber === hearing)
+        await vi.waitFor(async () => expect(await ioredis.pubsub('CHANNELS', 'mute:turn:*')).toHaveLength(1))
+      const { answers } = await store.update(key, { limits, takes })
+      if (answers[1]?.state !== 'waiting') throw new Error(`it is ${answers[1]?.state}`)
+      time += answers[1].askInMs
+      expect((await store.update(key, { limits, takes: takes.slice(1) })).answers[0]?.state).toBe('admitted')
+    }
+    hearing.disconnect()
+    // Each who waits tries again to listen.
+    expect(asked).toBeGreaterThan(1)
+    mute.disconnect()
+  })
 
   test('and they do so with more lines than are looked at for an estimate', async () => {
     let time = 1_700_000_000_000
-    const now = () => time
-    const memory = memoryQuotaStore({ now })
-    const redis = redisQuotaStore({ client: ioredis, now, timeoutMs: 10_000 })
+    const ledger = quotaLedger()
+    const redis = redisQuotaStore({ client: ioredis, now: () => time, timeoutMs: 10_000 })
     const takes = Array.from({ length: 400 }, (_, n) =>
       takeOf({
         id: `${n}`,
@@ -103,7 +207,7 @@ describe.runIf(hasRedis)('on a Redis server', () => {
     )
     for (let round = 0; round < 30; round++) {
       const change = { limits, takes: takes.filter((_, n) => round === 0 || n % 30 === round) }
-      expect(await redis.update('lines', change)).toEqual(await memory.update('lines', change))
+      expect(await redis.update('lines', change)).toEqual(updateQuotaLedger(ledger, change, time))
       time += 700
     }
   })

@@ -30,11 +30,14 @@ export async function openStore(address: StoreAddress): Promise<OpenStore> {
   }
   if (address.kind === 'redis') {
     const redis = await openRedis(address.url)
+    const subscriber = await redis.duplicate().connect()
     return {
-      quota: (now) => redisQuotaStore({ client: redis, now }),
+      quota: (now) => redisQuotaStore({ client: redis, subscriber, now }),
       counters: redisCounters(redis),
       redis,
-      close: () => redis.close(),
+      async close() {
+        await Promise.all([redis.close(), subscriber.close()])
+      },
     }
   }
   const { tableName } = address

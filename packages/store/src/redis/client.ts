@@ -1,4 +1,4 @@
-/** What is needed of a client: that it runs scripts. */
+/** What is needed of clients: that one runs scripts, and that another one hears what scripts publish. */
 
 import { createHash } from 'node:crypto'
 
@@ -21,6 +21,36 @@ interface ScriptOptions {
 
 /** Of a client, of a cluster's or of a pool. Connecting and reconnecting is the client's. */
 export type RedisScripts = IoRedisScripts | NodeRedisScripts
+
+/** As in ioredis and iovalkey. */
+export interface IoRedisSubscriber {
+  subscribe(channel: string): Promise<unknown>
+  on(event: 'message', listener: (channel: string, message: string) => void): unknown
+}
+
+/** As in node-redis. */
+export interface NodeRedisSubscriber {
+  evalSha: unknown
+  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>
+}
+
+/** A connection of its own, because one that listens does nothing else. */
+export type RedisSubscriber = IoRedisSubscriber | NodeRedisSubscriber
+
+/** Resolves when `heard` gets what is published from then on. */
+export async function redisListen(
+  client: RedisSubscriber,
+  channel: string,
+  heard: (message: string) => void,
+): Promise<void> {
+  if ('evalSha' in client) await client.subscribe(channel, heard)
+  else {
+    client.on('message', (from, message) => {
+      if (from === channel) heard(message)
+    })
+    await client.subscribe(channel)
+  }
+}
 
 /** Runs a script by its digest, and brings it along where the server does not know it. */
 export function redisScript(client: RedisScripts, script: string) {

@@ -64,7 +64,7 @@ local function makeLine()
     waiting, waitingTokens = waiting + 1, waitingTokens + take.tokens
     save(take.id, {
       state = 'w', tokens = take.tokens, expected = take.expected, heldAtMs = now, line = take.line, price = take.price,
-      place = place,
+      place = place, channel = channel ~= '' and channel or nil, wokenUntilMs = tonumber(take.expiresAtMs),
     })
   end
 
@@ -89,9 +89,15 @@ local function makeLine()
         raiseFloor(service, cost, call('ZCARD', LINES))
         call('ZINCRBY', LINES, cost, name)
         charge(r.tokens, 1)
-        granted, grantedTokens = granted + 1, grantedTokens + r.tokens
-        r.state = 'g'
-        save(id, r)
+        if r.channel then
+          -- Who may not publish is not told, and asks.
+          redis.pcall('PUBLISH', r.channel, id)
+          hold(id, r, max(r.wokenUntilMs, now + 2000))
+        else
+          granted, grantedTokens = granted + 1, grantedTokens + r.tokens
+          r.state = 'g'
+          save(id, r)
+        end
       end
       leaveLine(r)
     end
@@ -153,9 +159,15 @@ local function makeLine()
       end
       return format('%s %.0f %.0f', name, waitMs, overBy)
     end
-    local laterMs = r and floor((now - r.heldAtMs) / 8) or 0
-    local askInMs = min(max(waitMs, laterMs), ceil(take.maxWaitMs))
-    if not r then joinLine(take) end
+    local waitedMs = r and now - r.heldAtMs or 0
+    local laterMs = channel ~= '' and gap <= BUSY_GAP and 2 * waitMs + floor(waitedMs / 2) + 500
+      or max(waitMs, floor(waitedMs / 8))
+    local askInMs = min(laterMs, ceil(take.maxWaitMs))
+    if not r then joinLine(take)
+    elseif channel ~= '' then
+      r.channel, r.wokenUntilMs = channel, tonumber(take.expiresAtMs)
+      save(take.id, r)
+    end
     setDue(take.id, now + askInMs + 2000)
     return format('w %.0f', askInMs)
   end
@@ -173,10 +185,15 @@ local function makeLine()
     return { tokens = take.tokens, expected = take.expected, line = line, price = take.price, place = '' }
   end
 
+  local function answerHeld(take)
+    setDue(take.id, take.expiresAtMs)
+    return 'a'
+  end
+
   local function answer(take)
     local r = load(take.id)
     local state = r and r.state
-    if state == 'h' then return 'a' end
+    if state == 'h' then return answerHeld(take) end
     local never = (tokenRate and take.tokens > tokenBurst and 't') or (requestRate and requestBurst < 1 and 'r')
     if never and not take.force and state ~= 'g' then
       if state == 'w' then settle(take.id, 0, false) end
@@ -187,6 +204,7 @@ local function makeLine()
         admitInOrder()
         r = load(take.id)
         state = r and r.state
+        if state == 'h' then return answerHeld(take) end
       end
     elseif state == 'w' then
       settle(take.id, 0, false)
@@ -207,12 +225,9 @@ local function makeLine()
       granted, grantedTokens = granted - 1, grantedTokens - r.tokens
     elseif take.force or (state ~= 'w' and fits(take.tokens) and isNext(take)) then r = heldAtOnce(take)
     else return answerWhileWaiting(take) end
-    r.state, r.heldAtMs = 'h', now
-    refundTokens = refundTokens + r.tokens - r.expected
-    save(take.id, r)
-    setDue(take.id, take.expiresAtMs)
+    hold(take.id, r, take.expiresAtMs)
     return 'a'
   end
 
-  return { leave = leaveLine, correct = correct, answer = answer }
+  return { leave = leaveLine, correct = correct, admitInOrder = admitInOrder, answer = answer }
 end`

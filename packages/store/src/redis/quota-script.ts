@@ -11,6 +11,7 @@ local STATE, RECORDS, DUE = KEYS[1], KEYS[2], KEYS[3]
 local call, floor, max, min = redis.call, math.floor, math.max, math.min
 local pack, unpacked = cmsgpack.pack, cmsgpack.unpack
 local UNITS = 60000
+local GAP_PARTS, BUSY_GAP = 16, 1600
 local KEEP_MS, KEEP_ON_MS, KEEP_AGAIN_MS = '2592000000', '2599200000', 3600000
 
 local at = 0
@@ -23,6 +24,8 @@ local function nextWord()
   return ARGV[at]
 end
 
+-- Where those are heard who wait; none: they ask again.
+local channel = nextWord()
 local now, tokenRate, tokenBurst, requestRate, requestBurst =
   nextNumber(), nextNumber(), nextNumber(), nextNumber(), nextNumber()
 if not now then
@@ -31,15 +34,15 @@ if not now then
 end
 
 local atMs, tokenUnits, requestUnits, lowest, waiting, waitingTokens, granted, grantedTokens, refundTokens, holdMs,
-  rate, burst, blocked, changed, mode, nextDue, order, size, keptAtMs
+  rate, burst, blocked, changed, mode, nextDue, order, size, keptAtMs, gap
 local stored = call('GET', STATE)
 if stored then
   atMs, tokenUnits, requestUnits, lowest, waiting, waitingTokens, granted, grantedTokens, refundTokens, holdMs,
-    rate, burst, blocked, changed, mode, nextDue, order, size, keptAtMs = unpacked(stored)
+    rate, burst, blocked, changed, mode, nextDue, order, size, keptAtMs, gap = unpacked(stored)
 else
   atMs, tokenUnits, requestUnits, lowest, waiting, waitingTokens, granted, grantedTokens, refundTokens, holdMs,
-    rate, burst, blocked, changed, mode, nextDue, order, size, keptAtMs =
-    0, false, false, 0, 0, 0, 0, 0, 0, 0, 1000, 1000, 0, 0, '', 9e15, 0, 0, 0
+    rate, burst, blocked, changed, mode, nextDue, order, size, keptAtMs, gap =
+    0, false, false, 0, 0, 0, 0, 0, 0, 0, 1000, 1000, 0, 0, '', 9e15, 0, 0, 0, 1000 * GAP_PARTS
 end
 
 local function fill(elapsedMs)
@@ -63,19 +66,23 @@ local function charge(tokens, requests)
   if requestUnits then requestUnits = requestUnits - requests * UNITS end
 end
 
--- States: w(aiting), g(ranted), h(eld), l(ost). The line is '' where none counts.
+-- States: w(aiting), g(ranted), h(eld), l(ost). The line is '' where none counts, the channel nil where nobody hears.
 local function load(id)
   local packed = call('HGET', RECORDS, id)
   if not packed then return nil end
-  local state, tokens, expected, heldAtMs, line, price, place = unpacked(packed)
+  local state, tokens, expected, heldAtMs, line, price, place, channel, wokenUntilMs = unpacked(packed)
   return {
     state = state, tokens = tokens, expected = expected, heldAtMs = heldAtMs, line = line, price = price, place = place,
+    channel = channel, wokenUntilMs = wokenUntilMs,
   }
 end
 
 local function save(id, r)
   if size == 0 then keptAtMs = 0 end
-  size = size + call('HSET', RECORDS, id, pack(r.state, r.tokens, r.expected, r.heldAtMs, r.line, r.price, r.place))
+  local packed = r.channel
+    and pack(r.state, r.tokens, r.expected, r.heldAtMs, r.line, r.price, r.place, r.channel, r.wokenUntilMs)
+    or pack(r.state, r.tokens, r.expected, r.heldAtMs, r.line, r.price, r.place)
+  size = size + call('HSET', RECORDS, id, packed)
 end
 
 -- Numbers in words cost less to hand on than numbers.
@@ -87,6 +94,14 @@ end
 local function forget(id)
   size = size - call('HDEL', RECORDS, id)
   call('ZREM', DUE, id)
+end
+
+-- Held from now on: it will be sent.
+local function hold(id, r, expiresAtMs)
+  r.state, r.heldAtMs, r.channel = 'h', now, nil
+  refundTokens = refundTokens + r.tokens - r.expected
+  save(id, r)
+  setDue(id, expiresAtMs)
 end
 
 local settle
@@ -121,6 +136,7 @@ end
 if atMs - now > 60000 then atMs = now end
 local elapsedMs = max(0, now - atMs)
 atMs = atMs + elapsedMs
+gap = gap + floor((min(elapsedMs, 10000) * GAP_PARTS - gap) / GAP_PARTS)
 fill(elapsedMs)
 
 for _ = 1, nextNumber() do settle(nextWord(), nextNumber(), nextNumber() == 1) end
@@ -161,6 +177,7 @@ if nextDue <= now then
   nextDue = tonumber(call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2] or 9e15)
 end
 fill(0)
+if waiting > 0 then inLine().admitInOrder() end
 
 local reply = { 0, 0, 0, 0, 0, 0, 0, 0 }
 for index = 9, 8 + nextNumber() do
@@ -190,7 +207,7 @@ if now - keptAtMs > KEEP_AGAIN_MS then
   for index = 2, 7 do call('PEXPIRE', KEYS[index], KEEP_ON_MS) end
 end
 call('SET', STATE, pack(atMs, tokenUnits, requestUnits, lowest, waiting, waitingTokens, granted, grantedTokens,
-  refundTokens, holdMs, rate, burst, blocked, changed, mode, nextDue, order, size, keptAtMs), 'PX', KEEP_MS)
+  refundTokens, holdMs, rate, burst, blocked, changed, mode, nextDue, order, size, keptAtMs, gap), 'PX', KEEP_MS)
 
 reply[1] = tokenRate and floor(tokenUnits / UNITS) - waitingTokens or ''
 reply[2] = requestRate and floor(requestUnits / UNITS) - waiting or ''

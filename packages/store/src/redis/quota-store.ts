@@ -1,5 +1,6 @@
 /** Rate limits in Redis or Valkey: one script for each operation, on the server's clock. */
 
+import { randomUUID } from 'node:crypto'
 import { lineOf, priceOf } from '../quota-ledger-line.ts'
 import type {
   QuotaAnswer,
@@ -9,13 +10,19 @@ import type {
   QuotaTake,
   QuotaUpdate,
 } from '../quota-store.ts'
-import { type RedisScripts, redisScript } from './client.ts'
+import { quotaWaiters } from '../quota-waiters.ts'
+import { type RedisScripts, type RedisSubscriber, redisListen, redisScript } from './client.ts'
 import { quotaScript } from './quota-script.ts'
 import { within } from './within.ts'
 
 export interface RedisQuotaStoreOptions {
   /** A client of node-redis, ioredis or iovalkey, or another one with the same two methods. */
   readonly client: RedisScripts
+  /**
+   * Another connection, with which those who wait are told at once when it is their turn: `client.duplicate()`,
+   * connected. Without it they ask again when it is to be expected, which is later and costs more operations.
+   */
+  readonly subscriber?: RedisSubscriber
   /** All keys begin with it. */
   readonly prefix?: string
   /** An operation is given up after so long. */
@@ -51,6 +58,7 @@ const parts = ['state', 'records', 'due', 'waiters', 'lines', 'sums', 'idle']
  */
 export function redisQuotaStore({
   client,
+  subscriber,
   prefix = 'sluice:',
   timeoutMs = 500,
   now,
@@ -62,25 +70,54 @@ export function redisQuotaStore({
     throw new TypeError(`redisQuotaStore: timeoutMs is ${timeoutMs}; give milliseconds above 0`)
   }
   const run = redisScript(client, quotaScript)
+  const waiters = quotaWaiters()
+  const channel = `${prefix}turn:${randomUUID()}`
+  let hears: 'nothing' | 'soon' | 'turns' = 'nothing'
+
+  async function listen(to: RedisSubscriber): Promise<void> {
+    hears = 'soon'
+    await redisListen(to, channel, waiters.wake).then(
+      () => {
+        hears = 'turns'
+      },
+      // The next who waits tries again.
+      () => {
+        hears = 'nothing'
+      },
+    )
+  }
+
+  async function update(key: string, change: QuotaChange, signal?: AbortSignal): Promise<QuotaUpdate> {
+    signal?.throwIfAborted()
+    const { takes = [] } = change
+    // What is between the first braces is hashed: they must be the ones that are set here.
+    const slot = `${prefix}quota:${version}:{${key.replace(/[%{}]/g, encodeURIComponent)}}:`
+    const keys = parts.map((part) => slot + part)
+    const args = argumentsOf(change, hears === 'turns' ? channel : '', now?.())
+    return updateOf((await within(run(keys, args), timeoutMs, signal)) as (string | number)[], takes)
+  }
+
   return {
     async update(key, change, signal) {
-      signal?.throwIfAborted()
-      const { takes = [] } = change
-      // What is between the first braces is hashed: they must be the ones that are set here.
-      const slot = `${prefix}quota:${version}:{${key.replace(/[%{}]/g, encodeURIComponent)}}:`
-      const keys = parts.map((part) => slot + part)
-      const reply = await within(run(keys, argumentsOf(change, now?.())), timeoutMs, signal)
-      return updateOf(reply as (string | number)[], takes)
+      if (hears === 'turns') return waiters.during(change, () => update(key, change, signal))
+      const updated = await update(key, change, signal)
+      // Not before: most sandboxes never wait.
+      if (subscriber && hears === 'nothing' && updated.answers.some(({ state }) => state === 'waiting')) {
+        void listen(subscriber)
+        return { ...updated, operations: 2 }
+      }
+      return updated
     },
   }
 }
 
 /** Lists begin with their lengths. */
-function argumentsOf(change: QuotaChange, nowMs: number | undefined): string[] {
+function argumentsOf(change: QuotaChange, channel: string, nowMs: number | undefined): string[] {
   const { limits, settlements = [], extensions = [], takes = [], belief, mode } = change
   const { tokens, requests } = limits
   const beliefs = belief ? [belief] : []
   return [
+    channel,
     nowMs,
     tokens?.perMinute,
     tokens?.burst,

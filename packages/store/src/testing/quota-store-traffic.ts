@@ -66,7 +66,8 @@ export async function runTraffic(
   }))
   const provider = providerBucket(limits)
   type Event = { readonly atMs: number; readonly call: Call; readonly what: 'ask' | 'start' | 'end' }
-  const events: Event[] = calls.map((call) => ({ atMs: call.atMs, call, what: 'ask' }))
+  let events: Event[] = calls.map((call) => ({ atMs: call.atMs, call, what: 'ask' }))
+  const woken: Call[] = []
   let turn = 0
 
   for (;;) {
@@ -84,6 +85,12 @@ export async function runTraffic(
     if (what === 'start') start(call, nowMs)
     else if (what === 'ask') follow(call, nowMs, await ask(store, call, nowMs))
     else await end(store, call, nowMs)
+    for (const call of woken.splice(0)) {
+      // It may have asked, and been told so, in the same moment.
+      if (call.state !== 'waiting') continue
+      events = events.filter((event) => event.call !== call)
+      start(call, nowMs)
+    }
   }
   return { calls, lowestRoom: provider.lowest() }
 
@@ -120,6 +127,7 @@ export async function runTraffic(
     if (answer.state !== 'waiting') return
     call.ticket = answer.ticket
     const { askInMs, startInMs = Number.POSITIVE_INFINITY } = answer
+    void answer.admitted?.then(() => woken.push(call))
     if (startInMs <= askInMs) events.push({ atMs: nowMs + startInMs, call, what: 'start' })
     else events.push({ atMs: nowMs + Math.max(1, askInMs), call, what: 'ask' })
   }
