@@ -72,6 +72,23 @@ test('an error of any length fits', async () => {
   expect([error.length, cause.length]).toEqual([256, 32_768])
 })
 
+test('a result that does not fit fails the task, to the byte, and so does one that is no JSON', async () => {
+  const { local, client } = await start()
+  const endOf = async (value: unknown) => {
+    const { token, result } = local.task()
+    await waitForTaskToken(async () => value, { client })({ taskToken: token, input: 1 }, {})
+    return result
+  }
+  // Two bytes of quotation marks, two for each character.
+  expect(await endOf('ä'.repeat(131_071))).toMatchObject({ status: 'succeeded' })
+  const late = await endOf('ä'.repeat(131_072))
+  expect(late).toMatchObject({ status: 'failed', error: 'PayloadTooLargeError' })
+  expect(JSON.parse((late as { cause: string }).cause)).toMatchObject({ code: 'payload_too_large' })
+  const circular: Record<string, unknown> = {}
+  circular.self = circular
+  expect(await endOf(circular)).toMatchObject({ status: 'failed', error: 'TypeError' })
+})
+
 test('shows that it is alive, and stops when it is done', async () => {
   const { local, client, clock, serviceClock } = await start()
   const { token, result } = local.task({ heartbeatMs: 1_500 })

@@ -3,6 +3,7 @@
 import type { SFNClient } from '@aws-sdk/client-sfn'
 import { abortError, type Clock, InvalidEventError, systemClock } from '@sluice/core'
 import { fieldsOf, textOf } from './parse/values.ts'
+import { PayloadTooLargeError } from './payload-too-large-error.ts'
 import { notInstalled } from './sdk.ts'
 import { taskError } from './step-functions-task.ts'
 
@@ -29,7 +30,7 @@ export interface TokenEvent<Input> {
 /**
  * Calls back with what a handler returns, or with the error that it throws, and shows in between that it is alive. For
  * `.waitForTaskToken`; other handlers, `modelStep()` among them, can be wrapped as they are. When the state machine does
- * not wait any more, the handler's signal aborts.
+ * not wait any more, the handler's signal aborts. A result above 262,144 bytes fails the task with `PayloadTooLargeError`.
  *
  * @throws TypeError when an option cannot be right
  *
@@ -85,9 +86,10 @@ export function waitForTaskToken<Input, Result, Context>(
     })
     const answer = await settled(handler(event.input, context, { signal }), signal)
     stop()
-    const command = answer.error
-      ? new sdk.SendTaskFailureCommand({ taskToken, ...failureOf(answer.error) })
-      : new sdk.SendTaskSuccessCommand({ taskToken, output: JSON.stringify(answer.value) ?? 'null' })
+    const command =
+      answer instanceof Error
+        ? new sdk.SendTaskFailureCommand({ taskToken, ...failureOf(answer) })
+        : new sdk.SendTaskSuccessCommand({ taskToken, output: answer })
     try {
       await client.send(command as InstanceType<typeof sdk.SendTaskSuccessCommand>)
     } catch (error) {
@@ -96,7 +98,8 @@ export function waitForTaskToken<Input, Result, Context>(
   }
 }
 
-/** Step Functions takes so many characters. */
+/** Step Functions takes so many bytes of a result, and so many characters of an error. */
+const maxOutputBytes = 262_144
 const maxCause = 32_768
 const maxError = 256
 
@@ -105,15 +108,18 @@ function failureOf(reason: Error): { readonly error: string; readonly cause: str
   return { error: name.slice(0, maxError), cause: message.slice(0, maxCause) }
 }
 
-async function settled<Result>(
-  work: Promise<Result>,
-  signal: AbortSignal,
-): Promise<{ readonly value?: Result; readonly error?: Error }> {
+/** What the work returned, as JSON, or what it failed with. */
+async function settled(work: Promise<unknown>, signal: AbortSignal): Promise<string | Error> {
   try {
-    return { value: await work }
+    const output = JSON.stringify(await work) ?? 'null'
+    // Said by the task it can be caught by name; Step Functions would refuse the callback.
+    if (Buffer.byteLength(output) > maxOutputBytes) {
+      return new PayloadTooLargeError('The result of the task', maxOutputBytes)
+    }
+    return output
   } catch (thrown) {
-    if (signal.aborted) return { error: abortError(signal) }
-    return { error: thrown instanceof Error ? thrown : new Error('Something was thrown that is no error.') }
+    if (signal.aborted) return abortError(signal)
+    return thrown instanceof Error ? thrown : new Error('Something was thrown that is no error.')
   }
 }
 
