@@ -31,8 +31,8 @@ export interface Attempt {
   readonly seen: Readonly<Seen>
   /** Aborts with the call, and by `abort`. */
   readonly signal: AbortSignal
-  /** True while its caller waits for it: for the answer, or for the next event of its stream. */
-  readonly waiting: boolean
+  /** Whether its caller waits for it: for the answer, or for the next event of its stream. */
+  isWaiting(): boolean
   /** As the provider told it, else as it was seen. */
   usage(): Usage
   /** Ends the attempt now; the caller's promise or iteration rejects with `reason`. */
@@ -49,7 +49,7 @@ export interface Attempt {
 /** @internal The attempt as the boundary, the transport and the stream see it. */
 export interface OpenAttempt extends Attempt {
   readonly seen: Seen
-  readonly ended: boolean
+  ended: boolean
   /** True from the moment the stream has been handed to the caller. */
   handedOver: boolean
   /** Called on an abort, so that nobody hangs on a transport that does not listen to its signal. */
@@ -188,12 +188,8 @@ function openAttempt(request: ModelRequest, context: CallContext): OpenAttempt {
     signal: controller.signal,
     handedOver: false,
     onAbort: undefined,
-    get waiting() {
-      return attempt.onAbort !== undefined
-    },
-    get ended() {
-      return outcome !== undefined
-    },
+    ended: false,
+    isWaiting: () => attempt.onAbort !== undefined,
     abort(reason) {
       if (outcome) return
       // Nobody is waiting for a stream that was handed over and is not being read: its scope closes over it.
@@ -234,6 +230,7 @@ function openAttempt(request: ModelRequest, context: CallContext): OpenAttempt {
     end(status, error) {
       if (outcome) return
       outcome = outcomeOf(status, error)
+      attempt.ended = true
       parent.removeEventListener('abort', onParentAbort)
       observe(request, outcome, seen.outputBytes)
       for (const listener of endListeners) handOver(listener)

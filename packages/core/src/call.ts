@@ -171,6 +171,7 @@ function composeChain(policies: readonly Policy[]): ModelCall {
 
 /** @internal The call as the attempts inside it see it. */
 export interface OpenCall extends Call {
+  attempts: number
   attemptStarted(): number
   attemptEnded(outcome: Outcome, modelId: string): void
   resolved(error?: Error): void
@@ -179,7 +180,6 @@ export interface OpenCall extends Call {
 function openCall(scope: Scope, request: ModelRequest): OpenCall {
   const listeners: ((outcome: CallOutcome) => void)[] = []
   const waitedMs: Record<string, number> = {}
-  let attempts = 0
   let open = 0
   let usage = noUsage
   let estimated = false
@@ -194,7 +194,7 @@ function openCall(scope: Scope, request: ModelRequest): OpenCall {
     const error = settled.error ?? last?.error
     ended = {
       status: settled.error ? 'failed' : (last?.status ?? 'answered'),
-      attempts,
+      attempts: call.attempts,
       cached: call.cached,
       lastModelId,
       stopReason: last?.stopReason,
@@ -214,9 +214,7 @@ function openCall(scope: Scope, request: ModelRequest): OpenCall {
     scope,
     request,
     startedAtMs: scope.clock.now(),
-    get attempts() {
-      return attempts
-    },
+    attempts: 0,
     cached: false,
     waited(reason, durationMs) {
       waitedMs[reason] = (waitedMs[reason] ?? 0) + durationMs
@@ -227,7 +225,7 @@ function openCall(scope: Scope, request: ModelRequest): OpenCall {
     },
     attemptStarted() {
       open++
-      return ++attempts
+      return ++call.attempts
     },
     attemptEnded(outcome, modelId) {
       open--

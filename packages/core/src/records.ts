@@ -80,11 +80,10 @@ function origin({ id, scope }: Call, request: ModelRequest, startedAtMs: number)
   return { callId: id, scopeId, requestId, tenant, tags, startedAtMs, ...descriptor }
 }
 
-function described<Ended extends { readonly error?: Error }>({
-  error,
-  ...ended
-}: Ended): WithoutError<Ended> {
-  if (!error) return ended
+function described<Ended extends { readonly error?: Error }>(outcome: Ended): WithoutError<Ended> {
+  // Taking a field out makes a copy.
+  if (!outcome.error) return outcome as WithoutError<Ended>
+  const { error, ...ended } = outcome
   const { name, code } = error as Error & { readonly code?: unknown }
   return { ...ended, error: { name, ...(typeof code === 'string' && { code }) } }
 }

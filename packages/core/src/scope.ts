@@ -7,7 +7,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Attempt } from './attempt.ts'
 import type { ModelCall } from './call.ts'
-import { type Clock, sleep, systemClock } from './clock.ts'
+import { type Clock, systemClock } from './clock.ts'
 import { ScopeEndedError, SluiceError } from './errors.ts'
 import { checkPolicy, type Policy } from './policy.ts'
 import { observeHeld } from './statistics.ts'
@@ -53,7 +53,7 @@ export interface Scope {
   /** @internal `signal`, for those who are told of the end only while a call of theirs is open. */
   readonly callSignal: AbortSignal
   /** @internal Its own policies and, in a nested handler, those of the handler around it. */
-  readonly policies: readonly Policy[]
+  policies(): readonly Policy[]
   /** @internal The id of a call that begins. */
   callStarted(): string
   /** @internal */
@@ -154,6 +154,23 @@ export function openedBy(request: object, opener: object): Scope | undefined {
 
 let lastScope = 0
 
+// Objects of a call have no accessors of their own: each would be of a shape of its own to the engine, and slow for all.
+const observed = Symbol('observed')
+
+interface OpenScope extends Scope {
+  ended: boolean
+  /** Whether somebody knows the signal: an abort, and its error, cost more than all else at the end of an invocation. */
+  [observed]: boolean
+}
+
+const observedSignal: PropertyDescriptor & ThisType<OpenScope> = {
+  enumerable: true,
+  get() {
+    this[observed] = true
+    return this.callSignal
+  },
+}
+
 function createScope(
   { requestId, deadlineMs = Infinity, tenant, tags, clock = systemClock }: ScopeOptions,
   id = requestId ?? `local-${++lastScope}`,
@@ -166,21 +183,19 @@ function createScope(
   const controller = new AbortController()
   let calls = 0
   let openCalls = 0
-  // An abort, and its error, cost more than all else at the end of an invocation.
-  let observed = false
   let ending: Promise<void> | undefined
 
-  async function drain(): Promise<void> {
-    const overtime = new AbortController()
-    const timeUp =
-      deadlineMs === Infinity
-        ? new Promise<never>(() => {})
-        : sleep(clock, Math.max(0, deadlineMs - answerMs - clock.now()), overtime.signal).catch(() => {})
-    while (held.size > 0) {
-      const settled = await Promise.race([Promise.all(held).then(() => true), timeUp])
-      if (!settled) break
-    }
-    overtime.abort()
+  function drain(): Promise<void> {
+    return new Promise((resolve) => {
+      const timeUpMs = deadlineMs - answerMs - clock.now()
+      const cancel = deadlineMs === Infinity ? undefined : clock.after(Math.max(0, timeUpMs), resolve)
+      async function settle(): Promise<void> {
+        while (held.size > 0) await Promise.all(held)
+        cancel?.()
+        resolve()
+      }
+      void settle()
+    })
   }
 
   async function finish(): Promise<void> {
@@ -189,7 +204,7 @@ function createScope(
     if (held.size > 0) await drain()
   }
 
-  const scope: Scope = {
+  const scope = {
     id,
     requestId,
     clock,
@@ -197,15 +212,10 @@ function createScope(
     tenant: tenant ?? outer?.tenant,
     tags: { ...outer?.tags, ...tags },
     callSignal: controller.signal,
-    get signal() {
-      observed = true
-      return controller.signal
-    },
-    get ended() {
-      return ending !== undefined
-    },
-    get policies() {
-      return withMissing(policies, outer?.policies ?? [])
+    [observed]: false,
+    ended: false,
+    policies() {
+      return withMissing(policies, outer?.policies() ?? [])
     },
     use(policy) {
       checkPolicy(policy, policies)
@@ -219,7 +229,7 @@ function createScope(
     },
     hold(work) {
       const sinceMs = clock.now()
-      const settled = work.catch(warn).finally(() => {
+      const settled = work.catch(warn).then(() => {
         held.delete(settled)
         // What a sandbox slept over teaches no more than that it did not settle in time.
         observeHeld(Math.min(clock.now(), deadlineMs) - sinceMs)
@@ -238,9 +248,10 @@ function createScope(
     },
     end() {
       if (!ending) {
-        // Set first: a listener of the abort that starts a call must be refused.
         ending = Promise.resolve()
-        if (openCalls > 0 || observed) {
+        // Set first: a listener of the abort that starts a call must be refused.
+        scope.ended = true
+        if (openCalls > 0 || scope[observed]) {
           controller.abort(
             new ScopeEndedError('The invocation ended while this was running.', { code: 'scope_ended' }),
           )
@@ -261,12 +272,13 @@ function createScope(
     chain(defaults, compose) {
       let chain = chains.get(defaults)
       if (!chain) {
-        chain = compose(withMissing(scope.policies, defaults))
+        chain = compose(withMissing(scope.policies(), defaults))
         chains.set(defaults, chain)
       }
       return chain
     },
-  }
+  } as OpenScope
+  Object.defineProperty(scope, 'signal', observedSignal)
   return scope
 }
 

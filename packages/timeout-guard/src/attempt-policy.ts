@@ -70,7 +70,7 @@ function watchIdle(attempt: Attempt, clock: Clock, idleMs: number, onIdle: () =>
 
   function look(): void {
     const { contentEvents, complete } = attempt.seen
-    const now = attempt.waiting && !complete ? contentEvents : undefined
+    const now = attempt.isWaiting() && !complete ? contentEvents : undefined
     quiet = now !== undefined && now === content ? quiet + 1 : 0
     content = now
     if (quiet === looks) onIdle()
