@@ -12,7 +12,8 @@ export interface DeferralWait {
 
 /** Messages of a queue are invisible for 12 hours at most, of which the event has taken a part. */
 const longestMs = 10 * 3_600_000
-const longestSpreadMs = 3_600_000
+/** Who has waited for long is not to wait for much longer than others. */
+const longestSpreadMs = 900_000
 
 /**
  * The wait of a message, in milliseconds. A hint knows when there is room for one call, and nothing of the messages that

@@ -158,7 +158,7 @@ test('waits are spread, bounded, doubled where nobody has said when, and sent te
   expect(await seconds(no('quota_exceeded', 1_200), 4, 0.5)).toBe(42)
   expect(await seconds(no('quota_exceeded', 80_000), 1, 1)).toBe(100)
   expect(await seconds(no('quota_exceeded', 24 * 3_600_000), 1)).toBe(36_000)
-  expect(await seconds(no('quota_exceeded', 24 * 3_600_000), 90, 1)).toBe(39_600)
+  expect(await seconds(no('quota_exceeded', 24 * 3_600_000), 90, 1)).toBe(36_900)
   expect(await seconds(no('unavailable'), 1)).toBe(10)
   expect(await seconds(no('unavailable'), 4)).toBe(80)
   expect(await seconds(no('unavailable'), 90)).toBe(10_240)
