@@ -14,8 +14,8 @@ import {
 } from '@sluice/core'
 import { type Cost, costOf } from './cost.ts'
 import type { CostRecord, InvocationTotals } from './cost-record.ts'
-import { type CostAdder, costAdder } from './cost-sum.ts'
-import { lambdaMeter } from './lambda-meter.ts'
+import { amountsOf, type CostAdder, costAdder } from './cost-sum.ts'
+import { type LambdaMeter, lambdaMeter } from './lambda-meter.ts'
 import type { Catalogue } from './pricing/catalogue.ts'
 import type { LambdaRates } from './pricing/lambda-price.ts'
 import type { PriceBook } from './pricing/price-book.ts'
@@ -49,6 +49,20 @@ interface Ledger {
   readonly pricing: Promise<void>[]
 }
 
+const lambdaMeterKey = Symbol('lambdaMeter')
+
+type OpenCost = { -readonly [Name in keyof InvocationCost]: InvocationCost[Name] } & {
+  readonly [lambdaMeterKey]: LambdaMeter
+}
+
+/** Of all invocations: with an accessor of its own, each would be of a shape of its own to the engine. */
+const lambdaSoFar: PropertyDescriptor & ThisType<OpenCost> = {
+  enumerable: true,
+  get() {
+    return this[lambdaMeterKey].soFar()
+  },
+}
+
 export function meterInvocation(meter: Meter, scope: Scope, memoryMb?: number): InvocationCost {
   const { clock } = scope
   const startedAtMs = clock.now()
@@ -57,7 +71,21 @@ export function meterInvocation(meter: Meter, scope: Scope, memoryMb?: number): 
   const waiting = new Map<Promise<void>, () => void>()
   const lambda = lambdaMeter(clock, meter.region, meter.lambdaRates, memoryMb)
   const costs = costAdder()
-  const totals = { usage: noUsage, attempts: 0, calls: 0, cached: 0, shed: 0 }
+  const totals = {
+    costUsd: '0',
+    atMostUsd: '0',
+    unpriced: 0,
+    usage: noUsage,
+    attempts: 0,
+    calls: 0,
+    cached: 0,
+    shed: 0,
+    [lambdaMeterKey]: lambda,
+    async settled() {
+      await Promise.all(waiting.keys())
+    },
+  } as OpenCost
+  Object.defineProperty(totals, 'lambda', lambdaSoFar)
 
   /** Hands over the catalogue: at once where it is there, else a promise. */
   function withPrices(
@@ -90,8 +118,13 @@ export function meterInvocation(meter: Meter, scope: Scope, memoryMb?: number): 
     const pricing = withPrices(request, (catalogue) => {
       const at = { atMs: attempt.startedAtMs, region: meter.region }
       const cost = costOf(request, outcome, at, catalogue)
-      costs.add(cost)
-      ledger?.costs.add(cost)
+      const amounts = amountsOf(cost)
+      costs.add(amounts)
+      ledger?.costs.add(amounts)
+      const { usd, atMostUsd, unpriced } = costs.sum()
+      totals.costUsd = usd
+      totals.atMostUsd = atMostUsd
+      totals.unpriced = unpriced
       if (!cost.priced) warnOnce(meter, request, cost.reason)
       meter.emit({ kind: 'attempt', ...record, region: meter.region, cost }, call.scope)
     })
@@ -141,44 +174,14 @@ export function meterInvocation(meter: Meter, scope: Scope, memoryMb?: number): 
   scope.onEnd(() => {
     for (const giveUp of waiting.values()) giveUp()
     const { id: scopeId, requestId, tenant, tags } = scope
+    const { costUsd: usd, atMostUsd, unpriced, usage, attempts, calls, cached, shed } = totals
     const origin = { scopeId, requestId, tenant, tags, startedAtMs }
-    const [cost, used] = [costs.sum(), lambda.soFar()]
-    meter.emit({ kind: 'invocation', ...origin, ...totals, cost, lambda: used }, scope)
+    const cost = { usd, atMostUsd, unpriced }
+    const sums = { usage, attempts, calls, cached, shed, cost, lambda: lambda.soFar() }
+    meter.emit({ kind: 'invocation', ...origin, ...sums }, scope)
   })
 
-  const invocation: InvocationCost = {
-    get costUsd() {
-      return costs.sum().usd
-    },
-    get atMostUsd() {
-      return costs.sum().atMostUsd
-    },
-    get unpriced() {
-      return costs.sum().unpriced
-    },
-    get usage() {
-      return totals.usage
-    },
-    get attempts() {
-      return totals.attempts
-    },
-    get calls() {
-      return totals.calls
-    },
-    get cached() {
-      return totals.cached
-    },
-    get shed() {
-      return totals.shed
-    },
-    get lambda() {
-      return lambda.soFar()
-    },
-    async settled() {
-      await Promise.all(waiting.keys())
-    },
-  }
-  return invocation
+  return totals
 }
 
 /** Refusals of our own: nothing was sent, because it would have been too much. */

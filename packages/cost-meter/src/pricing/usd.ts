@@ -36,6 +36,8 @@ export function usdText(picoUsd: number | bigint): string {
 }
 
 function bigText(picoUsd: bigint): string {
+  const small = Number(picoUsd)
+  if (Number.isSafeInteger(small)) return usdText(small)
   if (picoUsd < 0n) return `-${bigText(-picoUsd)}`
   const decimals = Number(picoUsd % picoPerUsd)
   return `${picoUsd / picoPerUsd}${usdText(decimals).slice(1)}`
