@@ -63,13 +63,18 @@ test('calls back with the error, as a state machine can read it', async () => {
   expect(await other.result).toMatchObject({ status: 'failed', error: 'Error' })
 })
 
-test('an error of any length fits', async () => {
+test('an error of any length fits, and is still JSON', async () => {
   const { local, client } = await start()
-  const { token, result } = local.task()
-  const reason = Object.assign(new Error('x'.repeat(100_000)), { name: 'y'.repeat(1_000) })
-  await waitForTaskToken(() => Promise.reject(reason), { client })({ taskToken: token, input: 1 }, {})
-  const { error, cause } = (await result) as unknown as { error: string; cause: string }
-  expect([error.length, cause.length]).toEqual([256, 32_768])
+  // The second one takes six characters for each of its own.
+  for (const character of ['x', '\u0001']) {
+    const { token, result } = local.task()
+    const reason = Object.assign(new Error(character.repeat(40_000)), { name: 'y'.repeat(1_000) })
+    await waitForTaskToken(() => Promise.reject(reason), { client })({ taskToken: token, input: 1 }, {})
+    const { error, cause } = (await result) as unknown as { error: string; cause: string }
+    expect(error).toHaveLength(256)
+    expect(cause.length).toBeLessThanOrEqual(32_768)
+    expect(JSON.parse(cause)).toMatchObject({ code: 'unexpected', message: character.repeat(4_096) })
+  }
 })
 
 test('a result that does not fit fails the task, to the byte, and so does one that is no JSON', async () => {

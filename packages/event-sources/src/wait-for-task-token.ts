@@ -103,9 +103,11 @@ const maxOutputBytes = 262_144
 const maxCause = 32_768
 const maxError = 256
 
+/** Cut where it is too long, and JSON all the same: the state machine reads it. A character takes six at most. */
 function failureOf(reason: Error): { readonly error: string; readonly cause: string } {
-  const { name, message } = taskError(reason)
-  return { error: name.slice(0, maxError), cause: message.slice(0, maxCause) }
+  const { name, message: whole } = taskError(reason)
+  const short = { ...JSON.parse(whole), message: reason.message.slice(0, maxCause / 8) }
+  return { error: name.slice(0, maxError), cause: whole.length > maxCause ? JSON.stringify(short) : whole }
 }
 
 /** What the work returned, as JSON, or what it failed with. */
