@@ -23,6 +23,8 @@ test.each([
     { cacheReadTokens: 7, cacheWrite5mTokens: 4, cacheWrite1hTokens: 5 },
   ],
   ['Amazon Nova', { output: {}, usage: { inputTokens: 3, outputTokens: 2, totalTokens: 5 } }, {}],
+  ['Amazon Titan', { inputTextTokenCount: 3, results: [{ tokenCount: 2, outputText: 'x' }] }, {}],
+  ['an embedding', { inputTextTokenCount: 3, embedding: [0.5] }, { outputTokens: 0 }],
   ['Llama', { generation: 'x', prompt_token_count: 3, generation_token_count: 2 }, {}],
   ['OpenAI', { choices: [], usage: { prompt_tokens: 3, completion_tokens: 2 } }, {}],
   [

@@ -10,6 +10,9 @@ interface Told {
   /** Llama tells it beside the text. */
   readonly prompt_token_count?: number
   readonly generation_token_count?: number
+  /** Of Amazon Titan. Of an embedding there are no results. */
+  readonly inputTextTokenCount?: number
+  readonly results?: readonly { readonly tokenCount?: number }[]
 }
 
 interface AnthropicUsage {
@@ -22,15 +25,20 @@ interface AnthropicUsage {
 }
 
 /**
- * Of a response of Converse, or of a body of Anthropic, Amazon Nova, Llama, or a family that speaks as OpenAI does.
+ * Of a response of Converse, or of a body of Anthropic, Amazon Nova or Titan, Llama, or a family that speaks as OpenAI does.
  * Undefined for a body that tells nothing.
  */
 export function outputUsage(output: unknown): Usage | undefined {
-  const { usage, prompt_token_count, generation_token_count = 0 } = (output ?? {}) as Told
+  const told = (output ?? {}) as Told
+  const { usage, prompt_token_count, generation_token_count = 0, inputTextTokenCount, results = [] } = told
   if (usage?.inputTokens !== undefined) return toUsage(usage as TokenUsage)
   if (usage?.input_tokens !== undefined) return anthropicUsage(usage)
   if (prompt_token_count !== undefined) {
     return { ...noUsage, inputTokens: prompt_token_count, outputTokens: generation_token_count }
+  }
+  if (inputTextTokenCount !== undefined) {
+    const outputTokens = results.reduce((sum, { tokenCount = 0 }) => sum + tokenCount, 0)
+    return { ...noUsage, inputTokens: inputTextTokenCount, outputTokens }
   }
   return chatUsage(usage)
 }
