@@ -13,6 +13,11 @@ export type CallStage = (typeof callStages)[number]
 export type AttemptStage = (typeof attemptStages)[number]
 export type Stage = CallStage | AttemptStage
 
+// Every invocation puts its chain together anew.
+const stages: readonly Stage[] = [...callStages, ...attemptStages]
+const callStagesInnermostFirst = callStages.toReversed()
+const attemptStagesInnermostFirst = attemptStages.toReversed()
+
 /** Runs once per call. */
 export interface CallPolicy {
   /** Unique in a scope. */
@@ -59,22 +64,23 @@ export function compose(
   boundary: (next: AttemptCall) => ModelCall,
   transport: AttemptCall,
 ): ModelCall {
+  const innermostFirst = policies.toReversed()
   let attempt = transport
-  for (const stage of attemptStages.toReversed()) {
-    for (const policy of policies.toReversed()) if (policy.stage === stage) attempt = policy.wrap(attempt)
+  for (const stage of attemptStagesInnermostFirst) {
+    for (const policy of innermostFirst) if (policy.stage === stage) attempt = policy.wrap(attempt)
   }
   let call = boundary(attempt)
-  for (const stage of callStages.toReversed()) {
-    for (const policy of policies.toReversed()) if (policy.stage === stage) call = policy.wrap(call)
+  for (const stage of callStagesInnermostFirst) {
+    for (const policy of innermostFirst) if (policy.stage === stage) call = policy.wrap(call)
   }
   return call
 }
 
 /** Refuses what the compiler could not see: a policy without a known stage, or a name that is taken. */
 export function checkPolicy(policy: Policy, others: readonly Policy[]): void {
-  if (![...callStages, ...attemptStages].includes(policy.stage)) {
+  if (!stages.includes(policy.stage)) {
     throw new TypeError(
-      `Policy "${policy.name}" has stage "${policy.stage}". Use one of: ${[...callStages, ...attemptStages].join(', ')}.`,
+      `Policy "${policy.name}" has stage "${policy.stage}". Use one of: ${stages.join(', ')}.`,
     )
   }
   if (others.some((other) => other.name === policy.name)) {
