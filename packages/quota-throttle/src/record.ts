@@ -43,6 +43,11 @@ export interface QuotaMetrics {
 
 const quotaChannel = channel('sluice:quota')
 
+/** Whether anybody will see a record. */
+export function isWatched(metrics: QuotaMetrics | undefined): boolean {
+  return metrics !== undefined || quotaChannel.hasSubscribers
+}
+
 export function publish(record: QuotaRecord, metrics: QuotaMetrics | undefined): void {
   if (quotaChannel.hasSubscribers) quotaChannel.publish(record)
   if (metrics) emit(record, metrics)
