@@ -52,6 +52,10 @@ function bucketOf(expiresAtMs: number, nowMs: number): string {
   return `g${Math.floor(Math.max(expiresAtMs, nowMs) / bucketMs)}`
 }
 
+function bucketNumber({ bucket }: Hold): number {
+  return Number(bucket.slice(1))
+}
+
 /** Whether holds of a bucket count as lost; from then on nobody adds to it. */
 export function isExpired(bucket: string, nowMs: number, lateMs = 0): boolean {
   return (Number(bucket.slice(1)) + 1) * bucketMs + skewMs + lateMs <= nowMs
@@ -124,8 +128,11 @@ export function holdsByID(now: () => number): HoldsByID {
       expected: microsOf(expectedTokens, hold.limits.tokens),
       bucket: bucketOf(nextExpiresAtMs, now()),
     }
-    entries.set(id, { hold: next, expiresAtMs: nextExpiresAtMs, atMs: entries.get(id)?.atMs ?? now() })
-    return { hold, next }
+    // Holds of a bucket expire together: as long as it is the same one, nothing has to be written.
+    const kept = entries.has(id) && bucketNumber(next) <= bucketNumber(hold)
+    const atMs = entries.get(id)?.atMs ?? now()
+    entries.set(id, { hold: kept ? hold : next, expiresAtMs: nextExpiresAtMs, atMs })
+    return kept ? undefined : { hold, next }
   }
 
   return {

@@ -68,7 +68,7 @@ export function answersTo(
     )
     // Who starts without asking must not find that the line has moved past it: room cannot be saved up.
     const sure = 2 * unused <= bursts.tokens - hold.held
-    return waiting(id, place, sure ? startIn : undefined, Math.min(startIn, probably))
+    return waiting(id, place, sure ? startIn : undefined, sure ? startIn : Math.min(startIn, probably))
   })
   return answers.reverse()
 }
@@ -157,11 +157,10 @@ export function refusalOf(
   const tokens = shortOf(tokensAt, whole.tokens, hold.held)
   const requests = shortOf(requestsAt, whole.requests, hold.requests)
   const probably = shortOf(expectedAt, whole.tokens, hold.held)
-  const wait = maxWaitMs === 0 ? tokens : Math.min(tokens, probably)
-  if (limits.requests && requests > maxWaitMs * 1000 && requests >= wait) {
+  if (limits.requests && requests > maxWaitMs * 1000 && requests >= tokens) {
     return refused(id, 'requests', requests, amountIn(requests, limits.requests))
   }
-  if (limits.tokens && wait > maxWaitMs * 1000) {
+  if (limits.tokens && tokens > maxWaitMs * 1000) {
     return refused(id, 'tokens', between(probably, tokens), amountIn(tokens, limits.tokens))
   }
   return undefined

@@ -17,7 +17,7 @@ import {
 import { type Bursts, burstsOf } from './quota-micros.ts'
 import { staleRefunds } from './quota-refunds.ts'
 import { settle } from './quota-settle.ts'
-import { counterOf, epochOf, shareOf, staleCounters, weightOf } from './quota-shares.ts'
+import { counterOf, epochOf, evenPartOf, shareOf, staleCounters, weightOf } from './quota-shares.ts'
 import { hasSlack, markSlack, slackEnds, slackOf } from './quota-slack.ts'
 
 /** An item, and when it was so. */
@@ -97,7 +97,7 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
     settled.tokens,
     sumOf(charges, ({ held }) => held),
   )
-  const expected = follow(
+  follow(
     tokens,
     settled.expected,
     sumOf(charges, ({ expected }) => expected),
@@ -140,21 +140,19 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
   }
 
   /** What is expected starts afresh whenever the bucket was full. */
-  function follow({ idle, burst }: Limit, change: number, taken: number): Limit {
+  function follow({ idle }: Limit, change: number, taken: number): void {
     if (idle) update.sets[expectedAt] = nowMicros + Math.max(0, change) + taken
     else if (change + taken !== 0) add(update, expectedAt, change + taken)
-    return { attribute: expectedAt, change, from: nowMicros + Math.max(0, -change), idle, burst }
   }
 
-  type Bound = readonly [limit: Limit, bound: number]
-  /** One of the limits, before the update, is at most at its bound; an idle one is at `from`. */
-  function anyOf(bounds: readonly Bound[], ...others: Condition): Condition | boolean {
-    if (bounds.some(([{ idle, from }, bound]) => idle && from <= bound)) return true
-    const live = bounds.filter(([{ idle }]) => !idle)
-    const condition = [
-      ...live.map(([{ attribute }, value]) => ({ attribute, is: '<=', value }) as const),
-      ...others,
-    ]
+  /** A limit, before the update, is at most at its bound, or one of the others holds; an idle one is at `from`. */
+  function atMost(
+    { attribute, idle, from }: Limit,
+    bound: number,
+    ...others: Condition
+  ): Condition | boolean {
+    if (idle && from <= bound) return true
+    const condition = [...(idle ? [] : [{ attribute, is: '<=', value: bound } as const]), ...others]
     return condition.length > 0 && condition
   }
 
@@ -168,9 +166,8 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
 
   function admissionOf(): Condition[] | undefined {
     const all: (Condition | boolean)[] = []
-    let [held, probable, asked] = [0, 0, 0]
-    let [atOnce, inLine, inLineExpected, requestBound] = [Infinity, Infinity, Infinity, Infinity]
-    let [open, openRequests] = [Infinity, Infinity]
+    let [held, asked] = [0, 0]
+    let [tokenBound, requestBound, open, openRequests] = [Infinity, Infinity, Infinity, Infinity]
     const claims = new Map<string, { sum: number; last: number; share: number }>()
     const epoch = epochOf(nowMs)
     for (const { take, hold, claimed } of charges) {
@@ -178,19 +175,13 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
       const room = nowMicros + bursts.tokens - tokens.change - held - hold.held
       if (take.force) {
         held += hold.held
-        probable += hold.expected
         asked += hold.requests
         add(update, counterOf(take.tenant, epoch), claimOf(hold))
         continue
       }
-      if (waitMicros === 0) atOnce = Math.min(atOnce, room)
-      else {
-        inLine = Math.min(inLine, room)
-        const later = nowMicros + bursts.tokens + waitMicros - expected.change - probable - hold.held
-        inLineExpected = Math.min(inLineExpected, later)
-      }
+      // What those ahead give back would bring it to its turn sooner: hope for that is a reason to ask again and again.
+      tokenBound = Math.min(tokenBound, room + waitMicros)
       held += hold.held
-      probable += hold.expected
       asked += hold.requests
       if (limits.requests)
         requestBound = Math.min(
@@ -201,7 +192,9 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
       const counter = counterOf(take.tenant, epoch)
       const weight = weightOfTake(take)
       const known = nowMs - seenAtMs <= knownForMs
-      const share = known ? shareOf(item, { tenant: take.tenant, weight }, epochOf(seenAtMs)) : 0
+      const claimant = { tenant: take.tenant, weight }
+      const seenIn = epochOf(seenAtMs)
+      const share = known ? Math.max(shareOf(item, claimant, seenIn), evenPartOf(item, claimant, seenIn)) : 0
       const claim = claimOf(hold)
       claims.set(counter, { sum: (claims.get(counter)?.sum ?? 0) + claim, last: claim, share })
       if (share === Infinity) continue
@@ -209,17 +202,8 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
       const openTo = bursts.requests * openPart(take)
       openRequests = Math.min(openRequests, nowMicros + openTo - requests.change - asked)
     }
-    if (limits.tokens) {
-      if (atOnce < Infinity) all.push(anyOf([[tokens, atOnce]]))
-      if (inLine < Infinity)
-        all.push(
-          anyOf([
-            [tokens, inLine],
-            [expected, inLineExpected],
-          ]),
-        )
-    }
-    if (requestBound < Infinity) all.push(anyOf([[requests, requestBound]]))
+    if (limits.tokens && tokenBound < Infinity) all.push(atMost(tokens, tokenBound))
+    if (requestBound < Infinity) all.push(atMost(requests, requestBound))
     for (const [counter, { sum, last, share }] of claims) {
       add(update, counter, sum)
       if (share === Infinity) continue
@@ -228,8 +212,8 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
         ...(bound >= 0 || (sum === last && share > 0) ? [{ attribute: counter, is: 'absent' } as const] : []),
         { attribute: counter, is: '<=', value: Math.floor(bound) },
       ]
-      if (limits.tokens) all.push(anyOf([[tokens, Math.floor(open)]], ...within))
-      if (limits.requests) all.push(anyOf([[requests, Math.floor(openRequests)]], ...within))
+      if (limits.tokens) all.push(atMost(tokens, Math.floor(open), ...within))
+      if (limits.requests) all.push(atMost(requests, Math.floor(openRequests), ...within))
     }
     for (const { take } of charges) {
       const weight = weightOfTake(take)

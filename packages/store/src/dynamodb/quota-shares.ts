@@ -6,6 +6,8 @@ export const epochMs = 5_000
 /** What a limit brings back in an epoch. */
 const epochMicros = epochMs * 1000
 const slots = 64
+/** In 5 s some tenants want more than others by chance. */
+const evenTolerance = 1.5
 
 export interface Claimant {
   readonly tenant: string
@@ -43,7 +45,7 @@ export function shareOf(item: Item, { tenant, weight }: Claimant, epoch: number)
   // In its first seconds a crowd is only in the counters of now.
   const others = claims.length > 0 ? claims : newcomers(item, tenant, epoch)
   if (others.length === 0) return Number.POSITIVE_INFINITY
-  const equal = epochMicros / others.reduce((sum, other) => sum + other.weight, weight)
+  const equal = epochMicros / (weight + sumOf(others, 'weight'))
   let rest = epochMicros
   let weights = weight
   for (const other of others) {
@@ -51,6 +53,20 @@ export function shareOf(item: Item, { tenant, weight }: Claimant, epoch: number)
     else weights += other.weight
   }
   return Math.floor((rest / weights) * weight)
+}
+
+/**
+ * What a tenant may claim in an epoch without being heavier than the others, by chance aside: with what it claimed in the
+ * epoch before, half as much again as they did on average. 0 where that is not known.
+ */
+export function evenPartOf(item: Item, { tenant, weight }: Claimant, epoch: number): number {
+  const before = countersOf(item, epoch - 1)
+  const mine = counterOf(tenant, epoch - 1)
+  const others = before.filter(({ name }) => name !== mine)
+  if (others.length === 0) return 0
+  const mean = sumOf(others, 'claimed') / sumOf(others, 'weight')
+  const claimed = before.find(({ name }) => name === mine)?.claimed ?? 0
+  return Math.floor(2 * evenTolerance * mean * weight - claimed)
 }
 
 function newcomers(item: Item, tenant: string, epoch: number) {
@@ -68,6 +84,10 @@ function countersOf(item: Item, epoch: number) {
       claimed: numberOf(item, name) ?? 0,
       weight: numberOf(item, weightOf(name)) ?? 1,
     }))
+}
+
+function sumOf(counters: ReturnType<typeof countersOf>, what: 'claimed' | 'weight'): number {
+  return counters.reduce((sum, counter) => sum + counter[what], 0)
 }
 
 /** Counters of epochs that nobody asks for any more. */

@@ -97,7 +97,7 @@ describe('a ledger', () => {
     const { open, takeOf, advance } = ledger()
     const store = open()
     await store.update('key', { limits, takes: [takeOf('runs', 9_900, { expectedTokens: 0 })] })
-    const patient = takeOf('waits', 5_000, { maxWaitMs: 2_000_000 })
+    const patient = takeOf('waits', 5_000, { maxWaitMs: 5_000_000 })
     const [first] = (await store.update('key', { limits, takes: [patient] })).answers
     if (first?.state !== 'waiting') throw new Error(`It is ${first?.state}.`)
     advance(60_000)
@@ -123,6 +123,32 @@ describe('a ledger', () => {
     advance(60_000 + reclaimMs)
     const { view } = await other.update('key', { limits })
     expect(view.tokens).toBe(10_000 - 9_900 - 5_000 + 50 + 60 + reclaimMs / 1_000)
+  })
+
+  test('a holder that says that it lives writes only when its half minute is over', async () => {
+    const { open, takeOf, advance, item } = ledger()
+    const store = open()
+    const take = takeOf('runs', 5_000, { expectedTokens: 1_000 })
+    await store.update('key', { limits, takes: [take] })
+    const before = item()
+    const soon = { ...take, nextExpiresAtMs: take.expiresAtMs + 1 }
+    expect((await store.update('key', { limits, extensions: [soon] })).operations).toBe(0)
+    expect(item()).toEqual(before)
+    const later = { ...take, expiresAtMs: take.expiresAtMs + 1, nextExpiresAtMs: take.expiresAtMs + 60_000 }
+    expect((await store.update('key', { limits, extensions: [later] })).operations).toBe(1)
+    advance(60_000 + reclaimMs)
+    const { view } = await open().update('key', { limits })
+    expect(view.tokens).toBe(10_000 - 5_000 + 60 + reclaimMs / 1_000)
+  })
+
+  test('who would not start in time by what is held is refused, whatever may come back', async () => {
+    const { open, takeOf } = ledger()
+    const store = open()
+    await store.update('key', { limits, takes: [takeOf('runs', 9_900, { expectedTokens: 0 })] })
+    const [answer] = (
+      await store.update('key', { limits, takes: [takeOf('waits', 5_000, { maxWaitMs: 4_899_999 })] })
+    ).answers
+    expect(answer).toMatchObject({ state: 'refused', limit: 'tokens' })
   })
 
   test('who only watches is counted, and is never in the way of itself', async () => {
@@ -189,6 +215,23 @@ describe('a ledger', () => {
       const { answers } = await one.update('key', { limits: fast, takes: [more('d')] })
       expect(answers).toEqual([{ id: 'd', state: 'waiting', askInMs: 10_000, ticket: 'turn' }])
     })
+  })
+
+  test('tenants that want about the same wait in one line, and one that wants more waits for its turn', async () => {
+    const { open, takeOf, advance } = ledger()
+    const fast: QuotaLimits = { tokens: { perMinute: 60_000, burst: 20_000 } }
+    const store = open()
+    const take = async (id: string, tokens: number, tenant: string) => {
+      const takes = [takeOf(id, tokens, { tenant, maxWaitMs: 30_000 })]
+      return (await store.update('key', { limits: fast, takes })).answers[0]
+    }
+    for (const tenant of ['one', 'two', 'three']) await take(`first of ${tenant}`, 6_000, tenant)
+    advance(5_000)
+    for (const tenant of ['one', 'two', 'three']) {
+      expect(await take(`second of ${tenant}`, 6_000, tenant)).not.toMatchObject({ ticket: 'turn' })
+    }
+    expect(await take('third of one', 6_000, 'one')).toMatchObject({ startInMs: 17_000 })
+    expect(await take('fourth of one', 6_000, 'one')).toMatchObject({ ticket: 'turn' })
   })
 
   test('the item of a busy day stays small', async () => {

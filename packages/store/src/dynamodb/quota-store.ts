@@ -161,7 +161,8 @@ export function quotaStoreOn(
       gated = []
     }
 
-    if (operations === 0 && (again.length > 0 || takes.length === 0)) {
+    const kept = (change.extensions?.length ?? 0) > 0 && seen.has(key)
+    if (operations === 0 && (again.length > 0 || (takes.length === 0 && !kept))) {
       await read()
       await reclaim()
     }
