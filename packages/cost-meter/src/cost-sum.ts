@@ -1,21 +1,12 @@
 /** Adds up the costs of attempts, exactly. */
 
-import type { Cost } from './cost.ts'
+import type { ReckonedCost } from './cost.ts'
 import type { CostSum } from './cost-record.ts'
-import { picoUsdOf, usdText } from './pricing/usd.ts'
-
-/** Picodollars of one attempt; undefined where it has no price. */
-export type CostAmounts = { readonly picoUsd: bigint; readonly atMostPicoUsd: bigint } | undefined
+import { usdText } from './pricing/usd.ts'
 
 export interface CostAdder {
-  add(amounts: CostAmounts): void
+  add(reckoned: ReckonedCost): void
   sum(): CostSum
-}
-
-export function amountsOf(cost: Cost): CostAmounts {
-  if (!cost.priced) return undefined
-  const picoUsd = picoUsdOf(cost.usd)
-  return { picoUsd, atMostPicoUsd: cost.atMostUsd === undefined ? picoUsd : picoUsdOf(cost.atMostUsd) }
 }
 
 export function costAdder(): CostAdder {
@@ -23,13 +14,10 @@ export function costAdder(): CostAdder {
   let atMostPicoUsd = 0n
   let unpriced = 0
   return {
-    add(amounts) {
-      if (amounts) {
-        picoUsd += amounts.picoUsd
-        atMostPicoUsd += amounts.atMostPicoUsd
-      } else {
-        unpriced++
-      }
+    add(reckoned) {
+      picoUsd += BigInt(reckoned.picoUsd)
+      atMostPicoUsd += BigInt(reckoned.atMostPicoUsd)
+      if (!reckoned.cost.priced) unpriced++
     },
     sum: () => ({ usd: usdText(picoUsd), atMostUsd: usdText(atMostPicoUsd), unpriced }),
   }

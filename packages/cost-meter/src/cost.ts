@@ -41,19 +41,43 @@ export function costOf(
   at: PricedAt,
   catalogue: Catalogue | undefined,
 ): Cost {
-  if (isUnbilled(outcome)) return { priced: true, usd: '0', parts: {} }
-  if (!catalogue) return { priced: false, reason: 'not_loaded' }
+  return reckonedCost(request, outcome, at, catalogue).cost
+}
+
+/** A cost with what is added up: its text would have to be read again. */
+export interface ReckonedCost {
+  readonly cost: Cost
+  /** Picodollars, safe integers; 0 where there is no price. */
+  readonly picoUsd: number
+  readonly atMostPicoUsd: number
+}
+
+/** @internal As `costOf`. */
+export function reckonedCost(
+  request: ModelRequest,
+  outcome: Outcome,
+  at: PricedAt,
+  catalogue: Catalogue | undefined,
+): ReckonedCost {
+  if (isUnbilled(outcome)) return withoutAmount({ priced: true, usd: '0', parts: {} })
+  if (!catalogue) return withoutAmount({ priced: false, reason: 'not_loaded' })
   const price = priceUsage(request, outcome.usage, outcome, at, catalogue)
-  if (!price.priced) return price
+  if (!price.priced) return withoutAmount(price)
+  const { picoUsd, parts, source, asOf } = price
   const atMost = outcome.atMost && priceUsage(request, outcome.atMost, outcome, at, catalogue)
-  return {
+  const cost = {
     priced: true,
-    usd: usdText(price.picoUsd),
+    usd: usdText(picoUsd),
     ...(atMost?.priced && { atMostUsd: usdText(atMost.picoUsd) }),
-    parts: textOf(price.parts),
-    source: price.source,
-    asOf: price.asOf,
-  }
+    parts: textOf(parts),
+    source,
+    asOf,
+  } as const
+  return { cost, picoUsd, atMostPicoUsd: atMost?.priced ? atMost.picoUsd : picoUsd }
+}
+
+function withoutAmount(cost: Cost): ReckonedCost {
+  return { cost, picoUsd: 0, atMostPicoUsd: 0 }
 }
 
 /**

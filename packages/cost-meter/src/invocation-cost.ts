@@ -12,9 +12,9 @@ import {
   type Outcome,
   type Scope,
 } from '@sluice/core'
-import { type Cost, costOf } from './cost.ts'
+import { type Cost, reckonedCost } from './cost.ts'
 import type { CostRecord, InvocationTotals } from './cost-record.ts'
-import { amountsOf, type CostAdder, costAdder } from './cost-sum.ts'
+import { type CostAdder, costAdder } from './cost-sum.ts'
 import { type LambdaMeter, lambdaMeter } from './lambda-meter.ts'
 import type { Catalogue } from './pricing/catalogue.ts'
 import type { LambdaRates } from './pricing/lambda-price.ts'
@@ -117,10 +117,10 @@ export function meterInvocation(meter: Meter, scope: Scope, memoryMb?: number): 
     totals.usage = addUsage(totals.usage, outcome.usage)
     const pricing = withPrices(request, (catalogue) => {
       const at = { atMs: attempt.startedAtMs, region: meter.region }
-      const cost = costOf(request, outcome, at, catalogue)
-      const amounts = amountsOf(cost)
-      costs.add(amounts)
-      ledger?.costs.add(amounts)
+      const reckoned = reckonedCost(request, outcome, at, catalogue)
+      const { cost } = reckoned
+      costs.add(reckoned)
+      ledger?.costs.add(reckoned)
       const { usd, atMostUsd, unpriced } = costs.sum()
       totals.costUsd = usd
       totals.atMostUsd = atMostUsd

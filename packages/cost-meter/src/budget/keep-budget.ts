@@ -7,9 +7,9 @@ import {
   type Outcome,
   untilAborted,
 } from '@sluice/core'
-import { costOf, worstCaseOf } from '../cost.ts'
+import { reckonedCost, worstCaseOf } from '../cost.ts'
 import type { Catalogue } from '../pricing/catalogue.ts'
-import { picoUsdOf, usdText } from '../pricing/usd.ts'
+import { usdText } from '../pricing/usd.ts'
 import { publicPrices } from '../public-prices.ts'
 import type { BudgetOptions } from './budget.ts'
 import { BudgetExceededError } from './budget-exceeded-error.ts'
@@ -73,9 +73,10 @@ export function keepBudget(options: BudgetOptions): (next: AttemptCall) => Attem
   /** What it has cost: at most, where that is not known. */
   function spentOf({ request, context, catalogue }: Passage, outcome: Outcome, worst: bigint): bigint {
     if (!outcome.sent) return 0n
-    const cost = costOf(request, outcome, { atMs: context.attempt.startedAtMs, region }, catalogue)
+    const at = { atMs: context.attempt.startedAtMs, region }
+    const { cost, atMostPicoUsd } = reckonedCost(request, outcome, at, catalogue)
     if (!cost.priced) return worst
-    const spent = picoUsdOf(cost.atMostUsd ?? cost.usd)
+    const spent = BigInt(atMostPicoUsd)
     const bounded = !outcome.estimated || cost.atMostUsd !== undefined
     return bounded || spent > worst ? spent : worst
   }
