@@ -10,9 +10,18 @@ import type {
   QuotaUpdate,
 } from '../quota-store.ts'
 import { holdOf, holdsByID, lostBuckets } from './quota-holds.ts'
-import { type Condition, emptyUpdate, type Item, type ItemTable, type ItemUpdate } from './quota-item.ts'
+import {
+  type Condition,
+  emptyUpdate,
+  type Item,
+  type ItemTable,
+  type ItemUpdate,
+  numberOf,
+  tokensAt,
+} from './quota-item.ts'
 import { dynamoDBItemTable } from './quota-item-table.ts'
 import { answerAgain, answersTo, impossible, isPlace, refusalOf, startsBy, viewOf } from './quota-line.ts'
+import { burstsOf, microsOf } from './quota-micros.ts'
 import { admits, type Charge, keep, planUpdate, type Sight, type Work } from './quota-plan.ts'
 import { planReclaim } from './quota-settle.ts'
 import { flipped } from './quota-slack.ts'
@@ -97,9 +106,16 @@ export function quotaStoreOn(
       pending = []
       return true
     }
+    /** When it will probably end, if it waits: who asked did not know for how long. */
+    function endsAtMs({ tokens, maxWaitMs }: QuotaTake): number {
+      const { tokens: burst } = burstsOf(limits)
+      const startsAt = (numberOf(item, tokensAt) ?? 0) + microsOf(tokens, limits.tokens) - burst
+      const waitMs = Math.min(startsAt / 1000 - clock(), maxWaitMs)
+      return waitMs > 0 ? clock() + waitMs + 2 * holds.meanMs() : 0
+    }
     const chargeOf = (take: QuotaTake): Charge => ({
       take,
-      hold: holdOf(take, limits, clock()),
+      hold: holdOf({ ...take, expiresAtMs: Math.max(take.expiresAtMs, endsAtMs(take)) }, limits, clock()),
       claimed: take.ticket === turnTicket,
     })
 
