@@ -20,8 +20,12 @@ export interface Lane {
   readonly probing: boolean
   /** Whether an error says that the provider let nothing in for lack of quota. */
   isRefusal(error: Error | undefined): boolean
-  /** Learns from how an attempt of `tokens` that was admitted ended. */
-  learn(error: Error | undefined, tokens: number): Promise<'throttled' | 'blocked' | undefined>
+  /** Learns from how an attempt of `tokens` that was admitted ended, `durationMs` after it had asked. */
+  learn(
+    error: Error | undefined,
+    tokens: number,
+    durationMs: number,
+  ): Promise<'throttled' | 'blocked' | undefined>
 }
 
 export interface LaneOptions extends GateOptions {
@@ -80,7 +84,7 @@ export function openLane(options: LaneOptions): Lane {
       probing ||= mine
       return mine ? 0 : Math.max(0, belief().blockedUntilMs - clock.now())
     },
-    async learn(error, tokens) {
+    async learn(error, tokens, durationMs) {
       const code = codeOf(error)
       const now = clock.now()
       const { changedAtMs, blockedUntilMs } = belief()
@@ -91,7 +95,8 @@ export function openLane(options: LaneOptions): Lane {
       }
       if (code === 'throttled') {
         const { used, asked } = permilles(tokens)
-        const next = lowered(belief(), now, used, 2 * asked)
+        const refusal = { askedAtMs: now - durationMs, usedPermille: used, leastBurstPermille: 2 * asked }
+        const next = lowered(belief(), now, refusal)
         if (next) await gate.learn(next, changedAtMs)
         return 'throttled'
       }

@@ -76,13 +76,10 @@ describe('the tokens of the day are used up', () => {
   })
 })
 
+const throttled = new ModelThrottledError('slow down', { code: 'throttled', retryable: true, unbilled: true })
+
 test('a refusal that one sandbox met lowers the burst of all', async () => {
   const { sandbox } = setUp()
-  const throttled = new ModelThrottledError('slow down', {
-    code: 'throttled',
-    retryable: true,
-    unbilled: true,
-  })
   const first = sandbox({}, { error: throttled })
   const second = sandbox()
   expect(await second.call(4_000)).toBe('answered')
@@ -90,6 +87,26 @@ test('a refusal that one sandbox met lowers the burst of all', async () => {
   // What others have learned comes with the next answer of the store.
   expect(await second.call(100)).toBe('answered')
   expect(await second.call(4_000)).toMatchObject({ name: 'QuotaExceededError' })
+})
+
+test('who had asked before something was learned teaches nothing, who asks afterwards does', async () => {
+  const { clock, store, sandbox } = setUp()
+  const belief = async () => (await store.update(key, { limits: {} })).view.belief
+  const refused = Promise.withResolvers<void>()
+  const slow = { error: throttled, before: () => refused.promise }
+  const { model, call } = sandbox({}, slow, { error: throttled })
+  const early = call(1_000)
+  await vi.waitFor(() => expect(model.sent).toBe(1))
+  await clock.advance(1)
+  expect(await call(1_000)).toBe(throttled)
+  const learned = await belief()
+  expect(learned.burstPermille).toBeLessThan(1000)
+  await clock.advance(10_000)
+  refused.resolve()
+  expect(await early).toBe(throttled)
+  expect(await belief()).toEqual(learned)
+  expect(await call(1_000)).toBe(throttled)
+  expect(await belief()).not.toEqual(learned)
 })
 
 test('the mode is switched for all, without their options', async () => {

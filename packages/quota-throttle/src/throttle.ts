@@ -18,7 +18,7 @@ import { type ModelLimits, modelLimits } from './model-limits.ts'
 import { QuotaExceededError } from './quota-exceeded-error.ts'
 import type { QuotaStatus, QuotaThrottleOptions } from './quota-throttle.ts'
 import { checkQuotas, type QuotaOptions, type Quotas, quotasOf } from './quotas.ts'
-import { publish, type QuotaRecord } from './record.ts'
+import { isWatched, publish, type QuotaRecord } from './record.ts'
 import { type Refused, refusal } from './refusal.ts'
 import { rightSizing } from './right-size.ts'
 
@@ -182,7 +182,7 @@ export function openThrottle(options: QuotaThrottleOptions): Throttle {
     const refusedByProvider = outcome.sent && lane.isRefusal(outcome.error)
     // In one moment, so that they make one operation of the store.
     const [learned] = await Promise.all([
-      outcome.sent ? lane.learn(outcome.error, demand.tokens) : undefined,
+      outcome.sent ? lane.learn(outcome.error, demand.tokens, outcome.durationMs) : undefined,
       // What it refused stays charged: given back, a ledger that is ahead of the provider would stay ahead, and every call
       // that it lets in too early would be refused. So each refusal takes it back by one call.
       admission.settle(refusedByProvider ? demand.tokens : used, outcome.sent),
@@ -196,6 +196,7 @@ export function openThrottle(options: QuotaThrottleOptions): Throttle {
     event: QuotaRecord['event'],
     more: Partial<QuotaRecord> = {},
   ): void {
+    if (!isWatched(metrics)) return
     const { view } = lane.gate
     const { outputTokensP50, outputTokensP99 } = sizes.of(route, request.baseModelId) ?? {}
     publish(
@@ -228,7 +229,7 @@ export function openThrottle(options: QuotaThrottleOptions): Throttle {
     await enter({
       ...{ lane, request, context, limits, status },
       demand: demandOf(request, limits),
-      days: daysOf(key, quotas, account),
+      days: daily ? daysOf(key, quotas, account) : [],
       tenant: context.scope.tenant ?? 'default',
       route: typeof ofRoute === 'function' ? ofRoute(request, context.scope) : ofRoute,
       observing: inForce === 'observe',
