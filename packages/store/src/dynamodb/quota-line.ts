@@ -61,14 +61,14 @@ export function answersTo(
     const startIn = startOf(place, item, limits, bursts, nowMs)
     if (force || startIn <= 0) return { id, state: 'admitted' }
     const { unused } = place
+    // Who starts without asking must not find that the line has moved past it: room cannot be saved up.
+    if (2 * unused <= bursts.tokens - hold.held) return waiting(id, place, startIn, startIn)
     const needsRequests = place.requests - bursts.requests - nowMs * 1000
     const probably = Math.max(
       probableWait(startIn, unused, atOnceOf(take, limits), meanHoldMs),
       needsRequests,
     )
-    // Who starts without asking must not find that the line has moved past it: room cannot be saved up.
-    const sure = 2 * unused <= bursts.tokens - hold.held
-    return waiting(id, place, sure ? startIn : undefined, sure ? startIn : Math.min(startIn, probably))
+    return waiting(id, place, undefined, Math.min(startIn, probably))
   })
   return answers.reverse()
 }

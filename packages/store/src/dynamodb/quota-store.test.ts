@@ -88,7 +88,7 @@ describe('a ledger', () => {
     const { answers } = await open().update('key', { limits, takes })
     expect(answers).toMatchObject([
       { state: 'admitted' },
-      { state: 'waiting', startInMs: 9_800_000 },
+      { state: 'waiting', startInMs: 9_800_000, askInMs: 9_800_000 },
       { state: 'waiting', startInMs: 19_700_000 },
     ])
   })
@@ -139,6 +139,19 @@ describe('a ledger', () => {
     advance(60_000 + reclaimMs)
     const { view } = await open().update('key', { limits })
     expect(view.tokens).toBe(10_000 - 5_000 + 60 + reclaimMs / 1_000)
+  })
+
+  test('who was told when to start is held until then', async () => {
+    const { open, takeOf, advance } = ledger()
+    const [one, other] = [open(), open()]
+    await one.update('key', { limits, takes: [takeOf('runs', 9_900)] })
+    const patient = takeOf('waits', 5_000, { maxWaitMs: 86_400_000, expectedTokens: 1_000 })
+    const [answer] = (await one.update('key', { limits, takes: [patient] })).answers
+    expect(answer).toMatchObject({ startInMs: 4_900_000 })
+    advance(4_900_000)
+    expect((await other.update('key', { limits })).view.tokens).toBe(0)
+    advance(reclaimMs + 10_000)
+    expect((await other.update('key', { limits })).view.tokens).toBe(4_000 + reclaimMs / 1_000 + 10)
   })
 
   test('who would not start in time by what is held is refused, whatever may come back', async () => {
