@@ -3,7 +3,7 @@
 import { type FinishContext, outcomesById, type RecordOutcome, type UnfulfilledRecord } from '@sluice/core'
 import { deferralWaitMs } from './deferral-wait.ts'
 import type { SqsMessage } from './parse/sqs-event.ts'
-import { firstSentMs, receivesOf, type SqsClient, sqsQueue } from './sqs-queue.ts'
+import { firstSentMs, type SqsClient, sqsQueue } from './sqs-queue.ts'
 
 export interface SqsDeferralOptions {
   /**
@@ -35,7 +35,7 @@ export interface SqsDeferralOptions {
   readonly atReceiveLimit?: 'fail' | 'sendAgain'
   /**
    * When a deferred message comes again if its error does not say: after this time, doubled with each receive. Messages
-   * whose error does say are spread over so long a time behind that.
+   * whose error does say are spread behind that, over so long a time at least.
    *
    * @default 10_000
    */
@@ -89,13 +89,16 @@ export function sqsDeferral(
 
     function planOf(message: SqsMessage, outcome: UnfulfilledRecord): Plan {
       if (outcome.status === 'failed') return { message, outcome, action: 'none', waitMs: 0 }
-      const { retryAfterMs } = outcome
+      const { retryAfterMs, ageMs = 0 } = outcome
+      const { receiveCount } = message
+      const sendsAgain = atReceiveLimit === 'sendAgain' && message.group === undefined
+      const countsReceives = limit < Infinity && !sendsAgain
       const among = random()
-      const receives = receivesOf(message)
-      const waitMs = deferralWaitMs({ retryAfterMs, receives, backoffMs, random: among })
+      const told = { retryAfterMs, receiveCount, ageMs, countsReceives }
+      const waitMs = deferralWaitMs({ ...told, backoffMs, random: among })
       const plan = { message, outcome, waitMs }
-      if (message.receiveCount < limit - 2) return { ...plan, action: 'wait' }
-      if (atReceiveLimit === 'fail' || message.group !== undefined) return { ...plan, action: 'fail' }
+      if (receiveCount < limit - 2) return { ...plan, action: 'wait' }
+      if (!sendsAgain) return { ...plan, action: 'fail' }
       // Those that would wait for longer must not all come in the same second either.
       return { ...plan, action: 'send', waitMs: Math.min(waitMs, longestDelayMs * (1 - among / 4)) }
     }

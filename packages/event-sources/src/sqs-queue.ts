@@ -22,9 +22,8 @@ export interface SqsQueue {
   sendAgain(messages: readonly Delayed[], signal: AbortSignal): Promise<ReadonlySet<SqsMessage>>
 }
 
-/** The attributes in which a copy keeps when the first of its line was sent, and how often all of them were received. */
+/** The attribute in which a copy keeps when the first of its line was sent. */
 const firstSentName = 'SluiceFirstSentMs'
-const receivesName = 'SluiceReceives'
 
 /** A message of SQS has so many attributes at most. */
 const maxAttributes = 10
@@ -149,41 +148,30 @@ export function sqsQueue(given: SqsClient | undefined, maxReceiveCount: number |
 
 /** When the message was sent, or the one of which it is a copy. */
 export function firstSentMs({ record, sentMs = 0 }: SqsMessage): number {
-  return numberIn(record, firstSentName) ?? sentMs
-}
-
-/** How often the message was received, and those of which it is a copy. */
-export function receivesOf({ record, receiveCount }: SqsMessage): number {
-  return (numberIn(record, receivesName) ?? 0) + receiveCount
-}
-
-function numberIn({ messageAttributes }: SqsMessage['record'], name: string): number | undefined {
-  return numberOf(fieldsOf(fieldsOf(messageAttributes)[name]).stringValue)
+  const { stringValue } = fieldsOf(fieldsOf(record.messageAttributes)[firstSentName])
+  return numberOf(stringValue) ?? sentMs
 }
 
 function copyOf(message: SqsMessage, seconds: number) {
   const { record, body } = message
   const attributes = attributesOf(record.messageAttributes)
-  const marked = {
-    ...attributes,
-    [firstSentName]: numberAttribute(firstSentMs(message)),
-    [receivesName]: numberAttribute(receivesOf(message)),
-  }
+  // With a full set the age is counted anew; a message that cannot be sent would be worse.
+  const full = Object.keys(attributes).length >= maxAttributes && !(firstSentName in attributes)
   const { AWSTraceHeader, MessageGroupId } = fieldsOf(record.attributes)
   return {
     MessageBody: body,
     DelaySeconds: seconds,
-    // With a full set both are counted anew; a message that cannot be sent would be worse.
-    MessageAttributes: Object.keys(marked).length > maxAttributes ? attributes : marked,
+    MessageAttributes: full
+      ? attributes
+      : {
+          ...attributes,
+          [firstSentName]: { DataType: 'Number', StringValue: String(firstSentMs(message)) },
+        },
     ...(typeof MessageGroupId === 'string' && { MessageGroupId }),
     ...(typeof AWSTraceHeader === 'string' && {
       MessageSystemAttributes: { AWSTraceHeader: { DataType: 'String', StringValue: AWSTraceHeader } },
     }),
   }
-}
-
-function numberAttribute(value: number): MessageAttributeValue {
-  return { DataType: 'Number', StringValue: String(value) }
 }
 
 /** Lambda writes them in another way than SQS takes them. */
