@@ -154,6 +154,16 @@ describe('a ledger', () => {
     expect((await other.update('key', { limits })).view.tokens).toBe(4_000 + reclaimMs / 1_000 + 10)
   })
 
+  test('who may start much sooner, because those ahead hold more than they use, is told to ask', async () => {
+    const { open, takeOf } = ledger()
+    const store = open()
+    await store.update('key', { limits, takes: [takeOf('runs', 9_900, { expectedTokens: 100 })] })
+    const patient = takeOf('waits', 5_000, { maxWaitMs: 86_400_000 })
+    const [answer] = (await store.update('key', { limits, takes: [patient] })).answers
+    expect(answer).toMatchObject({ state: 'waiting', askInMs: expect.any(Number) })
+    expect(answer).not.toHaveProperty('startInMs')
+  })
+
   test('who would not start in time by what is held is refused, whatever may come back', async () => {
     const { open, takeOf } = ledger()
     const store = open()
