@@ -277,3 +277,25 @@ test('a call that the end has ended is over before those who sum up are told', a
   })
   expect(ended).toEqual(['call', 'scope'])
 })
+
+test('what is held leads to more that is held: the end waits for the last', async () => {
+  const done: number[] = []
+  await runInScope({}, (scope) => {
+    function holdNext(left: number): void {
+      if (left > 0) scope.hold(turn().then(() => holdNext(left - 1)))
+      done.push(left)
+    }
+    holdNext(5)
+  })
+  expect(done).toEqual([5, 4, 3, 2, 1, 0])
+})
+
+test('who hears of the end finds that the scope has ended', async () => {
+  let found: boolean | undefined
+  await runInScope({}, (scope) => {
+    scope.signal.addEventListener('abort', () => {
+      found = scope.ended
+    })
+  })
+  expect(found).toBe(true)
+})

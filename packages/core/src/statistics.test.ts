@@ -1,7 +1,15 @@
 import fc from 'fast-check'
 import { beforeEach, expect, test } from 'vitest'
 import type { Outcome } from './outcome.ts'
-import { estimateInputTokens, estimateTokens, observe, resetStatistics, statisticsOf } from './statistics.ts'
+import {
+  estimateInputTokens,
+  estimateTokens,
+  heldMsP99,
+  observe,
+  observeHeld,
+  resetStatistics,
+  statisticsOf,
+} from './statistics.ts'
 import { fakeModel } from './testing.ts'
 import { noUsage, type Usage } from './usage.ts'
 
@@ -150,4 +158,15 @@ test('ids that users make up do not fill the memory: the oldest is forgotten', (
     learn({ baseModelId: `model-${i}`, inputBytes: 600, usage: { inputTokens: 100 } })
   }
   expect([0, 1, 256].map((i) => statisticsOf(`model-${i}`).attempts)).toEqual([0, 1, 1])
+})
+
+test('99 % of the last 128 holds took no longer than is told', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(1_000), { minLength: 1, maxLength: 300, size: 'max' }), (durations) => {
+      resetStatistics()
+      for (const durationMs of durations) observeHeld(durationMs)
+      const sorted = durations.slice(-128).sort((a, b) => a - b)
+      expect(heldMsP99()).toBe(sorted[Math.ceil(sorted.length * 0.99) - 1])
+    }),
+  )
 })
