@@ -75,28 +75,9 @@ export function callRecord(call: Call, outcome: CallOutcome): CallRecord {
 }
 
 function origin({ id, scope }: Call, request: ModelRequest, startedAtMs: number): RecordOrigin {
+  const { payload, transport, terms, ...descriptor } = request
   const { id: scopeId, requestId, tenant, tags } = scope
-  // Field by field: no payload gets here by a name that nobody thought of.
-  const { provider, modelId, baseModelId, operation, streaming, acceptsPartial } = request
-  const { inputBytes, estimatedInputTokens, maxTokens, temperature } = request
-  return {
-    callId: id,
-    scopeId,
-    requestId,
-    tenant,
-    tags,
-    startedAtMs,
-    provider,
-    modelId,
-    baseModelId,
-    operation,
-    streaming,
-    inputBytes,
-    estimatedInputTokens,
-    maxTokens,
-    temperature,
-    acceptsPartial,
-  }
+  return { callId: id, scopeId, requestId, tenant, tags, startedAtMs, ...descriptor }
 }
 
 function described<Ended extends { readonly error?: Error }>(outcome: Ended): WithoutError<Ended> {

@@ -39,11 +39,11 @@ interface Learned {
 }
 
 const learnedByModel = new Map<string, Learned>()
+const unknown = nothingLearned()
 
 /** What is known of a model; the defaults for one that was never called. */
 export function statisticsOf(baseModelId: string): ModelStatistics {
-  const learned = learnedByModel.get(baseModelId)
-  if (!learned) return nothingLearned
+  const learned = learnedByModel.get(baseModelId) ?? unknown
   learned.told ??= {
     attempts: learned.attempts,
     inputBytesPerToken: learned.inputBytesPerToken,
@@ -54,16 +54,6 @@ export function statisticsOf(baseModelId: string): ModelStatistics {
     tokensPerSecond: learned.tokensPerSecond,
   }
   return learned.told
-}
-
-const nothingLearned: ModelStatistics = {
-  attempts: 0,
-  inputBytesPerToken: defaultBytesPerToken,
-  outputBytesPerToken: defaultBytesPerToken,
-  outputTokensP50: undefined,
-  outputTokensP99: undefined,
-  firstContentMs: undefined,
-  tokensPerSecond: undefined,
 }
 
 /** The last durations of what was held at the end of an invocation: settling quota, writing what was used. */
@@ -143,18 +133,22 @@ function learnedFor(baseModelId: string): Learned {
   if (!learned) {
     // Ids can come from users: bounded, the oldest goes first.
     if (learnedByModel.size >= maxModels) learnedByModel.delete(learnedByModel.keys().next().value as string)
-    learned = {
-      attempts: 0,
-      inputBytesPerToken: defaultBytesPerToken,
-      outputBytesPerToken: defaultBytesPerToken,
-      firstContentMs: undefined,
-      tokensPerSecond: undefined,
-      lengths: new Float64Array(80),
-      told: undefined,
-    }
+    learned = nothingLearned()
     learnedByModel.set(baseModelId, learned)
   }
   return learned
+}
+
+function nothingLearned(): Learned {
+  return {
+    attempts: 0,
+    inputBytesPerToken: defaultBytesPerToken,
+    outputBytesPerToken: defaultBytesPerToken,
+    firstContentMs: undefined,
+    tokensPerSecond: undefined,
+    lengths: new Float64Array(80),
+    told: undefined,
+  }
 }
 
 function count(lengths: Float64Array, tokens: number): void {
