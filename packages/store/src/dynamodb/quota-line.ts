@@ -12,7 +12,7 @@ import {
   tokensAt,
 } from './quota-item.ts'
 import { amountOf, type Bursts, burstsOf } from './quota-micros.ts'
-import type { Charge } from './quota-plan.ts'
+import { type Charge, isSure } from './quota-plan.ts'
 import { binOf, refundedBefore, refundOf } from './quota-refunds.ts'
 import { hasSlack, slackOf } from './quota-slack.ts'
 
@@ -62,7 +62,8 @@ export function answersTo(
     if (force || startIn <= 0) return { id, state: 'admitted' }
     const { unused } = place
     // Who starts without asking must not find that the line has moved past it: room cannot be saved up.
-    if (2 * unused <= bursts.tokens - hold.held) return waiting(id, place, startIn, startIn)
+    if (2 * unused <= bursts.tokens - hold.held && startIn <= take.maxWaitMs * 1000)
+      return waiting(id, place, startIn, startIn)
     const needsRequests = place.requests - bursts.requests - nowMs * 1000
     const probably = Math.max(
       probableWait(startIn, unused, atOnceOf(take, limits), meanHoldMs),
@@ -157,10 +158,11 @@ export function refusalOf(
   const tokens = shortOf(tokensAt, whole.tokens, hold.held)
   const requests = shortOf(requestsAt, whole.requests, hold.requests)
   const probably = shortOf(expectedAt, whole.tokens, hold.held)
-  if (limits.requests && requests > maxWaitMs * 1000 && requests >= tokens) {
+  const wait = maxWaitMs === 0 || isSure(hold) ? tokens : Math.min(tokens, probably)
+  if (limits.requests && requests > maxWaitMs * 1000 && requests >= wait) {
     return refused(id, 'requests', requests, amountIn(requests, limits.requests))
   }
-  if (limits.tokens && tokens > maxWaitMs * 1000) {
+  if (limits.tokens && wait > maxWaitMs * 1000) {
     return refused(id, 'tokens', between(probably, tokens), amountIn(tokens, limits.tokens))
   }
   return undefined

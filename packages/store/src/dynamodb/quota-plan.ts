@@ -66,6 +66,14 @@ export function withinShare(claimed: number, claim: number, share: number): bool
   return claimed + claim / 2 <= share
 }
 
+/**
+ * Whether its place in line tells when it starts. Where holds are more than twice what is used, nearly all comes back, and
+ * who waits may hope for that; so it asks again.
+ */
+export function isSure({ held, expected }: Hold): boolean {
+  return held <= 2 * expected
+}
+
 /** Batch work counts half, so that it stands behind and never stands still. */
 export function weightOfTake({ weight, priority }: QuotaTake): number {
   return priority === 'batch' ? weight / 2 : weight
@@ -97,7 +105,7 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
     settled.tokens,
     sumOf(charges, ({ held }) => held),
   )
-  follow(
+  const expected = follow(
     tokens,
     settled.expected,
     sumOf(charges, ({ expected }) => expected),
@@ -140,19 +148,21 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
   }
 
   /** What is expected starts afresh whenever the bucket was full. */
-  function follow({ idle }: Limit, change: number, taken: number): void {
+  function follow({ idle, burst }: Limit, change: number, taken: number): Limit {
     if (idle) update.sets[expectedAt] = nowMicros + Math.max(0, change) + taken
     else if (change + taken !== 0) add(update, expectedAt, change + taken)
+    return { attribute: expectedAt, change, from: nowMicros + Math.max(0, -change), idle, burst }
   }
 
-  /** A limit, before the update, is at most at its bound, or one of the others holds; an idle one is at `from`. */
-  function atMost(
-    { attribute, idle, from }: Limit,
-    bound: number,
-    ...others: Condition
-  ): Condition | boolean {
-    if (idle && from <= bound) return true
-    const condition = [...(idle ? [] : [{ attribute, is: '<=', value: bound } as const]), ...others]
+  type Bound = readonly [limit: Limit, bound: number]
+  /** One of the limits, before the update, is at most at its bound; an idle one is at `from`. */
+  function anyOf(bounds: readonly Bound[], ...others: Condition): Condition | boolean {
+    if (bounds.some(([{ idle, from }, bound]) => idle && from <= bound)) return true
+    const live = bounds.filter(([{ idle }]) => !idle)
+    const condition = [
+      ...live.map(([{ attribute }, value]) => ({ attribute, is: '<=', value }) as const),
+      ...others,
+    ]
     return condition.length > 0 && condition
   }
 
@@ -166,8 +176,9 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
 
   function admissionOf(): Condition[] | undefined {
     const all: (Condition | boolean)[] = []
-    let [held, asked] = [0, 0]
-    let [tokenBound, requestBound, open, openRequests] = [Infinity, Infinity, Infinity, Infinity]
+    let [held, probable, asked] = [0, 0, 0]
+    let [sure, hopedAtOnce, hoped, requestBound] = [Infinity, Infinity, Infinity, Infinity]
+    let [open, openRequests] = [Infinity, Infinity]
     const claims = new Map<string, { sum: number; last: number; share: number }>()
     const epoch = epochOf(nowMs)
     for (const { take, hold, claimed } of charges) {
@@ -175,13 +186,19 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
       const room = nowMicros + bursts.tokens - tokens.change - held - hold.held
       if (take.force) {
         held += hold.held
+        probable += hold.expected
         asked += hold.requests
         add(update, counterOf(take.tenant, epoch), claimOf(hold))
         continue
       }
-      // What those ahead give back would bring it to its turn sooner: hope for that is a reason to ask again and again.
-      tokenBound = Math.min(tokenBound, room + waitMicros)
+      if (waitMicros === 0 || isSure(hold)) sure = Math.min(sure, room + waitMicros)
+      else {
+        hopedAtOnce = Math.min(hopedAtOnce, room)
+        const later = nowMicros + bursts.tokens + waitMicros - expected.change - probable - hold.held
+        hoped = Math.min(hoped, later)
+      }
       held += hold.held
+      probable += hold.expected
       asked += hold.requests
       if (limits.requests)
         requestBound = Math.min(
@@ -194,7 +211,8 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
       const known = nowMs - seenAtMs <= knownForMs
       const claimant = { tenant: take.tenant, weight }
       const seenIn = epochOf(seenAtMs)
-      const share = known ? Math.max(shareOf(item, claimant, seenIn), evenPartOf(item, claimant, seenIn)) : 0
+      const even = known && isSure(hold) ? evenPartOf(item, claimant, seenIn) : 0
+      const share = known ? Math.max(shareOf(item, claimant, seenIn), even) : 0
       const claim = claimOf(hold)
       claims.set(counter, { sum: (claims.get(counter)?.sum ?? 0) + claim, last: claim, share })
       if (share === Infinity) continue
@@ -202,8 +220,16 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
       const openTo = bursts.requests * openPart(take)
       openRequests = Math.min(openRequests, nowMicros + openTo - requests.change - asked)
     }
-    if (limits.tokens && tokenBound < Infinity) all.push(atMost(tokens, tokenBound))
-    if (requestBound < Infinity) all.push(atMost(requests, requestBound))
+    if (limits.tokens && sure < Infinity) all.push(anyOf([[tokens, sure]]))
+    if (limits.tokens && hoped < Infinity) {
+      all.push(
+        anyOf([
+          [tokens, hopedAtOnce],
+          [expected, hoped],
+        ]),
+      )
+    }
+    if (requestBound < Infinity) all.push(anyOf([[requests, requestBound]]))
     for (const [counter, { sum, last, share }] of claims) {
       add(update, counter, sum)
       if (share === Infinity) continue
@@ -212,8 +238,8 @@ export function planUpdate({ item, seenAtMs, askedAtMs }: Sight, work: Work, now
         ...(bound >= 0 || (sum === last && share > 0) ? [{ attribute: counter, is: 'absent' } as const] : []),
         { attribute: counter, is: '<=', value: Math.floor(bound) },
       ]
-      if (limits.tokens) all.push(atMost(tokens, Math.floor(open), ...within))
-      if (limits.requests) all.push(atMost(requests, Math.floor(openRequests), ...within))
+      if (limits.tokens) all.push(anyOf([[tokens, Math.floor(open)]], ...within))
+      if (limits.requests) all.push(anyOf([[requests, Math.floor(openRequests)]], ...within))
     }
     for (const { take } of charges) {
       const weight = weightOfTake(take)
