@@ -1,6 +1,6 @@
 /** Who waits in this process, and is told when it is let in. */
 
-import type { QuotaChange, QuotaUpdate } from './quota-store.ts'
+import type { QuotaAnswer, QuotaChange, QuotaUpdate } from './quota-store.ts'
 
 export interface QuotaWaiters {
   wake(id: string): void
@@ -10,6 +10,15 @@ export interface QuotaWaiters {
 
 export function quotaWaiters(): QuotaWaiters {
   const waiters = new Map<string, PromiseWithResolvers<void>>()
+
+  /** Only who waits is remembered, so that nobody is left behind who never asks again. */
+  function follow(answer: QuotaAnswer): QuotaAnswer {
+    const admitted = waiters.get(answer.id)?.promise
+    if (answer.state === 'waiting' && admitted) return { ...answer, admitted }
+    waiters.delete(answer.id)
+    return answer
+  }
+
   return {
     wake(id) {
       waiters.get(id)?.resolve()
@@ -17,17 +26,13 @@ export function quotaWaiters(): QuotaWaiters {
     async during({ takes = [], settlements = [] }, update) {
       for (const { id } of settlements) waiters.delete(id)
       for (const { id } of takes) if (!waiters.has(id)) waiters.set(id, Promise.withResolvers())
-      // Nobody is left behind who never asks again: of one whose answer was lost nothing is known here.
-      let waiting = new Set<string>()
       try {
-        const { answers, ...rest } = await update()
-        waiting = new Set(answers.flatMap(({ id, state }) => (state === 'waiting' ? [id] : [])))
-        const woken = answers.map((answer) =>
-          waiting.has(answer.id) ? { ...answer, admitted: waiters.get(answer.id)?.promise } : answer,
-        )
-        return { answers: woken as QuotaUpdate['answers'], ...rest }
-      } finally {
-        for (const { id } of takes) if (!waiting.has(id)) waiters.delete(id)
+        const { answers, view, operations } = await update()
+        return { answers: answers.map(follow), view, operations }
+      } catch (error) {
+        // Of one whose answer was lost nothing is known here.
+        for (const { id } of takes) waiters.delete(id)
+        throw error
       }
     },
   }
