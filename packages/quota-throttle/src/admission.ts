@@ -148,7 +148,8 @@ export async function admit(
       const slotAtMs = clock.now() + startInMs
       // Asking costs: the second time a little late, and who holds a place need not ask again, because its turn comes.
       const laterMs = asks === 1 ? askInMs : booked ? startInMs : 1.25 * askInMs + 50
-      const delayMs = Math.max(1, Math.min(laterMs, startInMs, booked ? Infinity : leftMs()))
+      const lastMs = booked || leftMs() <= 0 ? Infinity : leftMs()
+      const delayMs = Math.max(1, Math.min(laterMs, startInMs, lastMs))
       const woken = await sleepUntil(admitted, delayMs)
       if (woken || clock.now() >= slotAtMs) return done(undefined, asks > fewAsks)
       answer = await ask(leftMs())
