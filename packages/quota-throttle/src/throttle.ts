@@ -103,9 +103,9 @@ export function openThrottle(options: QuotaThrottleOptions): Throttle {
     if (blockedMs > 0) refuse(passage, { limit: 'daily', waitMs: blockedMs, overBy: demand.tokens })
     const expected = (demand.expectedTokens - request.estimatedInputTokens) / limits.burndown
     const serviceMs = serviceMsOf(request, expected)
-    // Who starts too late is cut by the deadline and charged all the same: the wait leaves time for a long answer.
-    const leftMs = scope.deadlineMs - scope.clock.now() - serviceMsOf(request, longOutput(request, expected))
-    const maxWaitMs = Math.min(options.maxWaitMs ?? Infinity, context.maxWaitMs ?? Infinity, leftMs)
+    const leftMs = scope.deadlineMs - scope.clock.now()
+    const longMs = longServiceMs(request, expected, leftMs)
+    const maxWaitMs = Math.min(options.maxWaitMs ?? Infinity, context.maxWaitMs ?? Infinity, leftMs - longMs)
     const admission = await admit(
       {
         gate: lane.gate,
@@ -262,9 +262,17 @@ function serviceMsOf({ baseModelId }: ModelRequest, outputTokens: number): numbe
   return firstContentMs + (outputTokens / tokensPerSecond) * 1_000
 }
 
-/** Tokens of an answer that is longer than about nine in ten; what is expected, where nothing has been learned. */
-function longOutput({ baseModelId, maxTokens = Infinity }: ModelRequest, expected: number): number {
+/**
+ * The time that a wait leaves for the answer. Who starts too late is cut by the deadline and charged all the same, and when
+ * there is too little for all, whoever waits starts as late as it may. So it is time for nearly every answer, as long as
+ * that leaves half of the time to wait; for about nine in ten, where it does not; for what is expected, where nothing has
+ * been learned.
+ */
+function longServiceMs(request: ModelRequest, expected: number, leftMs: number): number {
+  const { baseModelId, maxTokens = Infinity } = request
   const { outputTokensP50, outputTokensP99 } = statisticsOf(baseModelId)
-  if (outputTokensP50 === undefined || outputTokensP99 === undefined) return expected
-  return Math.max(expected, Math.min(maxTokens, (outputTokensP50 + outputTokensP99) / 2))
+  if (outputTokensP50 === undefined || outputTokensP99 === undefined) return serviceMsOf(request, expected)
+  const timeFor = (tokens: number) => serviceMsOf(request, Math.max(expected, Math.min(maxTokens, tokens)))
+  const nearlyEvery = timeFor(1.5 * outputTokensP99)
+  return Math.max(timeFor((outputTokensP50 + outputTokensP99) / 2), Math.min(nearlyEvery, leftMs / 2))
 }
