@@ -11,12 +11,15 @@ import type {
 } from '../quota-store.ts'
 import { holdOf, holdsByID, lostBuckets } from './quota-holds.ts'
 import {
+  add,
   type Condition,
   emptyUpdate,
+  expectedAt,
   type Item,
   type ItemTable,
   type ItemUpdate,
   numberOf,
+  requestsAt,
   tokensAt,
 } from './quota-item.ts'
 import { dynamoDBItemTable } from './quota-item-table.ts'
@@ -231,6 +234,13 @@ function planBelief(view: Item, next: QuotaBelief, ifChangedAtMs: number, nowMs:
   const never: Condition = [{ attribute: 'changedAtMs', is: 'absent' }]
   update.conditions.push(ifChangedAtMs === 0 ? [...never, ...unchanged] : unchanged)
   Object.assign(update.sets, next)
+  // What is in use was charged as time at the rate until now. With less of a rate it takes longer to come back; else a
+  // rate that goes down would make room.
+  const slower = (numberOf(view, 'ratePermille') ?? 1000) / next.ratePermille - 1
+  for (const attribute of [tokensAt, expectedAt, requestsAt]) {
+    const usedMicros = (numberOf(view, attribute) ?? 0) - nowMs * 1000
+    if (usedMicros > 0 && slower > 0) add(update, attribute, Math.ceil(usedMicros * slower))
+  }
   keep(update, view, nowMs)
   return update
 }
