@@ -168,6 +168,17 @@ export function quotaStoreConformance(harness: () => QuotaStoreHarness): Conform
       },
     },
     {
+      name: 'a rate that goes down makes no room',
+      async run() {
+        const { store, key, take } = sandbox()
+        await take(6_000)
+        const next = { ...noBelief, ratePermille: 500, changedAtMs: harness().now() }
+        await store.update(key, { limits: tokens, belief: { next, ifChangedAtMs: 0 } })
+        const slower = { tokens: { perMinute: 30, burst: 10_000 } }
+        near((await harness().open().update(key, { limits: slower })).view.tokens, 4_000)
+      },
+    },
+    {
       name: 'the mode that was set last is seen by all',
       async run() {
         const { store, key } = sandbox()
