@@ -36,6 +36,14 @@ local function makeLine()
     return unpacked(packed)
   end
 
+  -- Held from now on: it will be sent.
+  local function hold(id, r, expiresAtMs)
+    r.state, r.heldAtMs, r.channel = 'h', now, nil
+    refundTokens = refundTokens + r.tokens - r.expected
+    save(id, r)
+    setDue(id, expiresAtMs)
+  end
+
   local function leaveLine(r)
     local count, tokens, cost = sumsOf(r.line)
     call('ZREM', WAITERS, r.place)

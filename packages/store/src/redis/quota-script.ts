@@ -96,14 +96,6 @@ local function forget(id)
   call('ZREM', DUE, id)
 end
 
--- Held from now on: it will be sent.
-local function hold(id, r, expiresAtMs)
-  r.state, r.heldAtMs, r.channel = 'h', now, nil
-  refundTokens = refundTokens + r.tokens - r.expected
-  save(id, r)
-  setDue(id, expiresAtMs)
-end
-
 local settle
 
 ${lineScript}
@@ -202,12 +194,14 @@ for index = 9, 8 + nextNumber() do
 end
 
 -- A key that became empty is gone, and comes back without its time to live: keptAtMs is 0 then.
-if now - keptAtMs > KEEP_AGAIN_MS then
+local keep = now - keptAtMs > KEEP_AGAIN_MS
+if keep then
   keptAtMs = now
   for index = 2, 7 do call('PEXPIRE', KEYS[index], KEEP_ON_MS) end
 end
-call('SET', STATE, pack(atMs, tokenUnits, requestUnits, lowest, waiting, waitingTokens, granted, grantedTokens,
-  refundTokens, holdMs, rate, burst, blocked, changed, mode, nextDue, order, size, keptAtMs, gap), 'PX', KEEP_MS)
+local packedState = pack(atMs, tokenUnits, requestUnits, lowest, waiting, waitingTokens, granted, grantedTokens,
+  refundTokens, holdMs, rate, burst, blocked, changed, mode, nextDue, order, size, keptAtMs, gap)
+if keep then call('SET', STATE, packedState, 'PX', KEEP_MS) else call('SET', STATE, packedState, 'KEEPTTL') end
 
 reply[1] = tokenRate and floor(tokenUnits / UNITS) - waitingTokens or ''
 reply[2] = requestRate and floor(requestUnits / UNITS) - waiting or ''
