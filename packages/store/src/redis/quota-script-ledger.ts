@@ -1,12 +1,51 @@
 /**
- * `quota-ledger-line.ts` in Lua, and who is admitted when somebody waits: a part of `quota-script.ts`, which declares the
- * state that this one changes. Change both languages or neither.
+ * What one ledger does with a change, and who is admitted when somebody waits, as `quota-ledger.ts` and
+ * `quota-ledger-line.ts` in Lua: a part of `quota-script.ts`, which declares the state that this one changes. Change both
+ * languages or neither.
  */
 
-export const lineScript: string = String.raw`-- All about the line, made only where somebody stands in it: a closure costs as much as a command.
-local function makeLine()
+export const ledgerScript: string = String.raw`(function()
   local WAITERS, LINES, SUMS, IDLE = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
   local ceil, format = math.ceil, string.format
+
+  local function fits(amount)
+    return (not tokenRate or floor(tokenUnits / UNITS) >= amount)
+      and (not requestRate or floor(requestUnits / UNITS) >= 1)
+  end
+
+  local function charge(tokens, requests)
+    if tokenUnits then tokenUnits = tokenUnits - tokens * UNITS end
+    if requestUnits then requestUnits = requestUnits - requests * UNITS end
+  end
+
+  -- States: w(aiting), g(ranted), h(eld), l(ost). The line is '' where none counts, the channel nil where nobody hears.
+  local function load(id)
+    local packed = call('HGET', RECORDS, id)
+    if not packed then return nil end
+    local state, tokens, expected, heldAtMs, line, price, place, channel, wokenUntilMs = unpacked(packed)
+    return {
+      state = state, tokens = tokens, expected = expected, heldAtMs = heldAtMs, line = line, price = price,
+      place = place, channel = channel, wokenUntilMs = wokenUntilMs,
+    }
+  end
+
+  local function save(id, r)
+    if size == 0 then keptAtMs = 0 end
+    local packed = r.channel
+      and pack(r.state, r.tokens, r.expected, r.heldAtMs, r.line, r.price, r.place, r.channel, r.wokenUntilMs)
+      or pack(r.state, r.tokens, r.expected, r.heldAtMs, r.line, r.price, r.place)
+    size = size + call('HSET', RECORDS, id, packed)
+  end
+
+  local function setDue(id, dueMs)
+    call('ZADD', DUE, dueMs, id)
+    nextDue = min(nextDue, tonumber(dueMs))
+  end
+
+  local function forget(id)
+    size = size - call('HDEL', RECORDS, id)
+    call('ZREM', DUE, id)
+  end
 
   local function costOf(expected, price)
     return max(1, floor(expected * price))
@@ -80,6 +119,54 @@ local function makeLine()
     local cost = floor((used - r.expected) * r.price)
     if call('ZSCORE', LINES, r.line) then call('ZINCRBY', LINES, cost, r.line)
     elseif call('ZSCORE', IDLE, r.line) then call('ZINCRBY', IDLE, cost, r.line) end
+  end
+
+  local function settle(id, used, sent)
+    local r = load(id)
+    if not r then return end
+    forget(id)
+    local requests = sent and 0 or 1
+    if r.state == 'w' then leaveLine(r)
+    elseif r.state == 'l' then charge(used - r.expected, -requests)
+    else
+      charge(used - r.tokens, -requests)
+      if r.line ~= '' then correct(r, used) end
+      if r.state == 'g' then
+        granted, grantedTokens = granted - 1, grantedTokens - r.tokens
+        return
+      end
+      refundTokens = refundTokens - (r.tokens - r.expected)
+      local heldMs = max(1, now - r.heldAtMs)
+      holdMs = holdMs == 0 and heldMs or holdMs + floor((heldMs - holdMs) / 16)
+    end
+  end
+
+  local function extend(id, nextMs)
+    local r = load(id)
+    if r and r.state == 'l' then
+      charge(r.tokens - r.expected, 0)
+      refundTokens = refundTokens + r.tokens - r.expected
+      r.state = 'h'
+      save(id, r)
+    end
+    if r and r.state == 'h' then setDue(id, nextMs) end
+  end
+
+  local function expire()
+    for _, id in ipairs(call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, 256)) do
+      local r = load(id)
+      -- None: it was lost with an evicted key.
+      if not r or r.state == 'l' then forget(id)
+      elseif r.state ~= 'h' then settle(id, 0, false)
+      else
+        charge(r.expected - r.tokens, 0)
+        refundTokens = refundTokens - (r.tokens - r.expected)
+        r.state = 'l'
+        save(id, r)
+        setDue(id, now + 900000)
+      end
+    end
+    nextDue = tonumber(call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2] or 9e15)
   end
 
   local function admitInOrder()
@@ -237,5 +324,5 @@ local function makeLine()
     return 'a'
   end
 
-  return { leave = leaveLine, correct = correct, admitInOrder = admitInOrder, answer = answer }
-end`
+  return { settle = settle, extend = extend, expire = expire, admitInOrder = admitInOrder, answer = answer }
+end)()`
