@@ -14,7 +14,9 @@ export interface QuotaStoreServer {
   close(): Promise<void>
 }
 
-export async function startQuotaStore(store: QuotaStore = memoryQuotaStore()): Promise<QuotaStoreServer> {
+export async function startQuotaStore(
+  store: QuotaStore = memoryQuotaStore({ wakes: false }),
+): Promise<QuotaStoreServer> {
   const server = createServer(async (request, response) => {
     try {
       const [key, change] = deserialize(await buffer(request))

@@ -34,6 +34,25 @@ test('of too many keys the one that was not used for the longest time is forgott
   expect((await small.update('b', { limits })).view.tokens).toBe(100)
 })
 
+test('who waits is told when it is its turn, unless nobody would hear it', async () => {
+  const limits = { tokens: { perMinute: 60, burst: 100 } }
+  const takeOf = (id: string) => ({
+    ...{ id, tokens: 80, expectedTokens: 80, expiresAtMs: nowMs + 60_000, maxWaitMs: 60_000_000 },
+    ...{ tenant: 'one', weight: 1, priority: 'interactive' as const },
+  })
+  for (const wakes of [true, false]) {
+    const each = memoryQuotaStore({ wakes, now: () => nowMs })
+    const [first, second] = [takeOf('first'), takeOf('second')]
+    const { answers } = await each.update('key', { limits, takes: [first, second] })
+    const answer = answers[1]
+    if (answer?.state !== 'waiting') throw new Error(`it is ${answer?.state}`)
+    expect(answer.admitted !== undefined).toBe(wakes)
+    await each.update('key', { limits, settlements: [{ ...first, usedTokens: 0, sent: true }] })
+    await answer.admitted
+    expect((await each.update('key', { limits })).view.waitingTokens).toBe(0)
+  }
+})
+
 test('options that cannot be right are refused by name', () => {
   expect(() => memoryQuotaStore({ maxKeys: 0 })).toThrow(/memoryQuotaStore: maxKeys is 0/)
 })

@@ -2,12 +2,14 @@
 
 import { updateQuotaLedger } from './quota-ledger.ts'
 import { type QuotaLedger, quotaLedger } from './quota-ledger-state.ts'
-import type { QuotaStore } from './quota-store.ts'
+import type { QuotaChange, QuotaStore, QuotaUpdate } from './quota-store.ts'
 import { quotaWaiters } from './quota-waiters.ts'
 
 export interface MemoryQuotaStoreOptions {
   /** Ledgers that are kept; the one that was not used for the longest time is forgotten first. */
   readonly maxKeys?: number
+  /** Whether who waits is told when it is its turn. Where takes come from other processes, nobody there would hear it. */
+  readonly wakes?: boolean
   /** The time in milliseconds since the epoch. */
   readonly now?: () => number
 }
@@ -44,6 +46,7 @@ export interface MemoryQuotaStoreOptions {
  */
 export function memoryQuotaStore({
   maxKeys = 1_000,
+  wakes = true,
   now = Date.now,
 }: MemoryQuotaStoreOptions = {}): QuotaStore {
   if (!Number.isInteger(maxKeys) || maxKeys < 1) {
@@ -52,15 +55,18 @@ export function memoryQuotaStore({
   /** The one that was used last is last. */
   const ledgers = new Map<string, QuotaLedger>()
   const waiters = quotaWaiters()
+
+  async function update(key: string, change: QuotaChange, signal?: AbortSignal): Promise<QuotaUpdate> {
+    signal?.throwIfAborted()
+    const ledger = ledgers.get(key) ?? quotaLedger()
+    ledgers.delete(key)
+    ledgers.set(key, ledger)
+    if (ledgers.size > maxKeys) ledgers.delete(ledgers.keys().next().value as string)
+    return updateQuotaLedger(ledger, change, now(), wakes ? waiters.wake : undefined)
+  }
+
   return {
     update: (key, change, signal) =>
-      waiters.during(change, async () => {
-        signal?.throwIfAborted()
-        const ledger = ledgers.get(key) ?? quotaLedger()
-        ledgers.delete(key)
-        ledgers.set(key, ledger)
-        if (ledgers.size > maxKeys) ledgers.delete(ledgers.keys().next().value as string)
-        return updateQuotaLedger(ledger, change, now(), waiters.wake)
-      }),
+      wakes ? waiters.during(change, () => update(key, change, signal)) : update(key, change, signal),
   }
 }
