@@ -45,10 +45,11 @@ export async function redisListen(
 ): Promise<void> {
   if ('evalSha' in client) await client.subscribe(channel, heard)
   else {
+    await client.subscribe(channel)
+    // Only then: who fails tries again, and would leave a listener behind each time.
     client.on('message', (from, message) => {
       if (from === channel) heard(message)
     })
-    await client.subscribe(channel)
   }
 }
 

@@ -76,15 +76,13 @@ export function redisQuotaStore({
 
   async function listen(to: RedisSubscriber): Promise<void> {
     hears = 'soon'
-    await redisListen(to, channel, waiters.wake).then(
-      () => {
-        hears = 'turns'
-      },
+    try {
+      await redisListen(to, channel, waiters.wake)
+      hears = 'turns'
+    } catch {
       // The next who waits tries again.
-      () => {
-        hears = 'nothing'
-      },
-    )
+      hears = 'nothing'
+    }
   }
 
   async function update(key: string, change: QuotaChange, signal?: AbortSignal): Promise<QuotaUpdate> {
